@@ -1,0 +1,70 @@
+/* Methods of sockets that receive from and send to an address. */
+#include <lauxlib.h>
+
+#include "address.h"
+#include "blocking.h"
+#include "result.h"
+#include "socket.h"
+#include "state.h"
+#include "transfer.h"
+
+static int attempt_receive(lua_State *L) {
+  struct xpio_socket *socket = xpio_check_socket(L, 1);
+  size_t size = xpio_check_read_size(L, 2);
+  char *buffer = xpio_state_buffer(socket->state, size);
+  if (buffer == NULL && size > 0) return xpio_push_error(L, UV_ENOMEM);
+  struct sockaddr_in sender;
+  ptrdiff_t count = xpio_system_receive_from(&socket->descriptor, buffer, size, &sender);
+  if (count == UV_EAGAIN) return XPIO_WOULD_WAIT;
+  if (count < 0) return xpio_push_error(L, (int)count);
+  lua_pushlstring(L, buffer, (size_t)count);
+  if (sender.sin_family != AF_INET) return 1;
+  xpio_push_address(L, &sender);
+  return 2;
+}
+
+/* socket:recvfrom(size) -> string, address | nil, message, code
+ * size: the most bytes to return of the datagram, the rest of which is lost.
+ * Blocking; to be tried again when readable. Manual: Datagrams. */
+static int socket_recvfrom(lua_State *L) {
+  static const struct xpio_operation receive = {attempt_receive, xpio_arm_read, 2, 2};
+  return xpio_block(L, &receive);
+}
+
+static int socket_try_recvfrom(lua_State *L) {
+  return xpio_try(L, attempt_receive);
+}
+
+static int attempt_send(lua_State *L) {
+  struct xpio_socket *socket = xpio_check_socket(L, 1);
+  size_t size;
+  const char *data = luaL_checklstring(L, 2, &size);
+  struct sockaddr_in address;
+  if (!xpio_check_address(L, 3, &address)) return xpio_socket_push_refusal(L, socket, UV_EINVAL);
+  ptrdiff_t count = xpio_system_send_to(&socket->descriptor, data, size, &address);
+  if (count == UV_EAGAIN) return XPIO_WOULD_WAIT;
+  if (count < 0) return xpio_push_error(L, (int)count);
+  lua_pushinteger(L, (lua_Integer)count);
+  return 1;
+}
+
+/* socket:sendto(data, address) -> bytes sent | nil, message, code
+ * data: a string or a number. EINVAL for a malformed address. Blocking; to be
+ * tried again when writable. Manual: Datagrams. */
+static int socket_sendto(lua_State *L) {
+  static const struct xpio_operation send = {attempt_send, xpio_arm_write, 3, 3};
+  return xpio_block(L, &send);
+}
+
+static int socket_try_sendto(lua_State *L) {
+  return xpio_try(L, attempt_send);
+}
+
+void xpio_datagram_open(lua_State *L) {
+  static const luaL_Reg methods[] = {
+      {"recvfrom", socket_recvfrom}, {"try_recvfrom", socket_try_recvfrom},
+      {"sendto", socket_sendto},     {"try_sendto", socket_try_sendto},
+      {NULL, NULL},
+  };
+  xpio_set_functions(L, methods);
+}

@@ -1,0 +1,87 @@
+#include "loop.h"
+
+#include <stdlib.h>
+
+#include "system.h"
+
+/* How often a pass that may sleep looks whether a new SIGINT handler has been
+ * installed: lua.c installs its own anew for every line it reads. */
+enum { CHAIN_MILLISECONDS = 100 };
+
+/* The longest timer: libuv adds it to the current time. */
+#define LONGEST_MILLISECONDS (UINT64_MAX / 4)
+
+/* The timer exists to end the pass: being called is all that it is for. */
+static void on_timer(uv_timer_t *timer) {
+  (void)timer;
+}
+
+static void on_wakeup(uv_async_t *wakeup) {
+  struct xpio_loop *loop = wakeup->data;
+  loop->interrupted = true;
+}
+
+int xpio_loop_open(struct xpio_loop **result) {
+  struct xpio_loop *loop = calloc(1, sizeof *loop);
+  if (loop == NULL) return UV_ENOMEM;
+  int error = uv_loop_init(&loop->uv);
+  if (error < 0) {
+    free(loop);
+    return error;
+  }
+  uv_timer_init(&loop->uv, &loop->timer);
+  error = uv_async_init(&loop->uv, &loop->wakeup, on_wakeup);
+  if (error < 0) {
+    uv_close((uv_handle_t *)&loop->timer, NULL);
+    uv_run(&loop->uv, UV_RUN_DEFAULT);
+    uv_loop_close(&loop->uv);
+    free(loop);
+    return error;
+  }
+  loop->wakeup.data = loop;
+  uv_unref((uv_handle_t *)&loop->wakeup);
+  xpio_system_interrupt_add(&loop->wakeup);
+  *result = loop;
+  return 0;
+}
+
+void xpio_loop_close(struct xpio_loop *loop) {
+  xpio_system_interrupt_remove(&loop->wakeup);
+  uv_close((uv_handle_t *)&loop->wakeup, NULL);
+  uv_close((uv_handle_t *)&loop->timer, NULL);
+  uv_run(&loop->uv, UV_RUN_DEFAULT);
+  uv_loop_close(&loop->uv);
+  xpio_system_free_pollers(loop);
+  free(loop);
+}
+
+static void start_timer(struct xpio_loop *loop, uint64_t nanoseconds) {
+  uint64_t milliseconds = nanoseconds / 1000000 + (nanoseconds % 1000000 != 0);
+  if (milliseconds > LONGEST_MILLISECONDS) milliseconds = LONGEST_MILLISECONDS;
+  /* libuv counts from the time it has cached, which may be long past. */
+  uv_update_time(&loop->uv);
+  uv_timer_start(&loop->timer, on_timer, milliseconds, 0);
+}
+
+void xpio_loop_pass(struct xpio_loop *loop, uint64_t nanoseconds) {
+  loop->pass++;
+  if (nanoseconds == 0) {
+    uv_run(&loop->uv, UV_RUN_NOWAIT);
+    return;
+  }
+  if (loop->chained == 0 || uv_now(&loop->uv) - loop->chained >= CHAIN_MILLISECONDS) {
+    loop->chained = uv_now(&loop->uv);
+    xpio_system_interrupt_chain();
+  }
+  /* A loop without anything active would not sleep at all. */
+  bool timed = nanoseconds != XPIO_FOREVER || !uv_loop_alive(&loop->uv);
+  if (timed) start_timer(loop, nanoseconds);
+  uv_run(&loop->uv, UV_RUN_ONCE);
+  if (timed) uv_timer_stop(&loop->timer);
+}
+
+bool xpio_loop_take_interrupt(struct xpio_loop *loop) {
+  bool interrupted = loop->interrupted;
+  loop->interrupted = false;
+  return interrupted;
+}

@@ -1,0 +1,133 @@
+/* The opener: it alone knows all the parts. */
+#include <lauxlib.h>
+#include <lua.h>
+#include <uv.h>
+
+#include "blocking.h"
+#include "result.h"
+#include "socket.h"
+#include "state.h"
+#include "system.h"
+#include "tqueue.h"
+#include "waiter.h"
+#include "xpio.h"
+
+/* xpio.setCurrentTask(task | nil)
+ * Sets the task that blocking calls schedule. Manual: Tasks. */
+static int set_current_task(lua_State *L) {
+  if (!lua_isnoneornil(L, 1)) luaL_checktype(L, 1, LUA_TTABLE);
+  lua_settop(L, 1);
+  lua_setiuservalue(L, lua_upvalueindex(XPIO_UPVALUE_STATE), XPIO_STATE_CURRENT_TASK);
+  return 0;
+}
+
+/* xpio.getCurrentTask() -> task | nil
+ * Manual: Tasks. */
+static int get_current_task(lua_State *L) {
+  lua_getiuservalue(L, lua_upvalueindex(XPIO_UPVALUE_STATE), XPIO_STATE_CURRENT_TASK);
+  return 1;
+}
+
+/* xpio.gettime() -> seconds
+ * A float that only grows; where it starts is not said. Manual: The module. */
+static int get_time(lua_State *L) {
+  lua_pushnumber(L, (lua_Number)uv_hrtime() / 1e9);
+  return 1;
+}
+
+/* xpio.version() -> xpio's version, libuv's version
+ * Manual: The module. */
+static int version(lua_State *L) {
+  lua_pushliteral(L, XPIO_VERSION);
+  lua_pushstring(L, uv_version_string());
+  return 2;
+}
+
+struct environment {
+  uv_env_item_t *items;
+  int count;
+};
+
+/* (environment) -> table. Of a name that occurs twice the first value counts,
+ * as for getenv. */
+static int copy_environment(lua_State *L) {
+  const struct environment *environment = lua_touserdata(L, 1);
+  lua_createtable(L, 0, environment->count);
+  for (int i = environment->count - 1; i >= 0; i--) {
+    lua_pushstring(L, environment->items[i].value);
+    lua_setfield(L, -2, environment->items[i].name);
+  }
+  return 1;
+}
+
+/* Pushes the environment as a table. The copy is made in a protected call, for
+ * libuv's items are to be freed also when there is no memory for it. */
+static void push_environment(lua_State *L) {
+  struct environment environment;
+  int error = uv_os_environ(&environment.items, &environment.count);
+  if (error < 0) luaL_error(L, "xpio: cannot read the environment: %s", xpio_error_message(error));
+  lua_pushcfunction(L, copy_environment);
+  lua_pushlightuserdata(L, &environment);
+  int status = lua_pcall(L, 1, 1, 0);
+  uv_os_free_environ(environment.items, environment.count);
+  if (status != LUA_OK) lua_error(L);
+}
+
+static void make_metatables(lua_State *L) {
+  xpio_tqueue_open(L);
+  xpio_socket_open(L);
+  xpio_connection_open(L);
+  xpio_transfer_open(L);
+  xpio_datagram_open(L);
+  xpio_option_open(L);
+  lua_pop(L, 1);
+}
+
+/* Runs with the shared upvalues, but for the function for `_dequeue`, and
+ * returns that. */
+static int open_waiters(lua_State *L) {
+  xpio_waiter_open(L);
+  return 1;
+}
+
+/* Runs with the shared upvalues; returns the module's table. */
+static int open_module(lua_State *L) {
+  static const luaL_Reg functions[] = {
+      {"tqueue", xpio_tqueue_new},
+      {"setCurrentTask", set_current_task},
+      {"getCurrentTask", get_current_task},
+      {"gettime", get_time},
+      {"version", version},
+      {NULL, NULL},
+  };
+  make_metatables(L);
+  lua_newtable(L);
+  xpio_set_functions(L, functions);
+  xpio_constructors_open(L);
+  lua_pushliteral(L, "xpio " XPIO_VERSION);
+  lua_setfield(L, -2, "_VERSION");
+  xpio_push_waiting(L);
+  lua_setfield(L, -2, "waiting");
+  push_environment(L);
+  lua_setfield(L, -2, "env");
+  return 1;
+}
+
+/* Its address is the registry key of the module's table. */
+static const char module_key;
+
+int luaopen_xpio(lua_State *L) {
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &module_key) == LUA_TTABLE) return 1;
+  lua_settop(L, 0);
+  xpio_system_ignore_sigpipe();
+  xpio_state_open(L);
+  for (int upvalue = 1; upvalue < XPIO_UPVALUE_DEQUEUE; upvalue++) lua_pushvalue(L, upvalue);
+  lua_pushnil(L);
+  lua_pushcclosure(L, open_waiters, XPIO_UPVALUES);
+  lua_call(L, 0, 1);
+  lua_pushcclosure(L, open_module, XPIO_UPVALUES);
+  lua_call(L, 0, 1);
+  lua_pushvalue(L, -1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &module_key);
+  return 1;
+}

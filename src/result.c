@@ -1,0 +1,38 @@
+#include "result.h"
+
+#include <uv.h>
+
+#include "system.h"
+
+const char *xpio_error_message(int error) {
+  return xpio_system_error_message(error);
+}
+
+static void push_code(lua_State *L, int error) {
+  char buffer[64];
+  lua_pushstring(L, xpio_system_error_name(error, buffer, sizeof buffer));
+}
+
+int xpio_push_error(lua_State *L, int error) {
+  lua_pushnil(L);
+  if (error == UV_EAGAIN) {
+    lua_pushliteral(L, "retry");
+    return 2;
+  }
+  lua_pushstring(L, xpio_system_error_message(error));
+  push_code(L, error);
+  return 3;
+}
+
+int xpio_push_error_as(lua_State *L, int error) {
+  lua_pushnil(L);
+  lua_insert(L, -2);
+  push_code(L, error);
+  return 3;
+}
+
+int xpio_push_result(lua_State *L, int result) {
+  if (result < 0) return xpio_push_error(L, result);
+  lua_pushboolean(L, 1);
+  return 1;
+}

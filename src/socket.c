@@ -1,0 +1,154 @@
+#include "socket.h"
+
+#include <lauxlib.h>
+
+#include "address.h"
+#include "blocking.h"
+#include "result.h"
+#include "state.h"
+
+struct xpio_socket *xpio_socket_new(lua_State *L) {
+  struct xpio_socket *socket = lua_newuserdatauv(L, sizeof *socket, 0);
+  xpio_descriptor_init(&socket->descriptor);
+  xpio_watch_init(&socket->watch);
+  socket->state = xpio_state(L);
+  xpio_list_init(&socket->open);
+  socket->read_all = false;
+  xpio_set_metatable(L, XPIO_TYPE_SOCKET);
+  return socket;
+}
+
+void xpio_socket_opened(struct xpio_socket *socket) {
+  xpio_list_append(&socket->state->sockets, &socket->open);
+}
+
+void xpio_socket_close(struct xpio_socket *socket) {
+  xpio_watch_wake_all(&socket->watch);
+  socket->watch.interest = 0;
+  xpio_list_remove(&socket->open);
+  xpio_system_close(&socket->descriptor);
+}
+
+struct xpio_socket *xpio_check_socket(lua_State *L, int argument) {
+  return xpio_check_type(L, argument, XPIO_TYPE_SOCKET);
+}
+
+int xpio_socket_push_refusal(lua_State *L, const struct xpio_socket *socket, int error) {
+  if (!xpio_socket_is_open(socket)) return xpio_push_error(L, UV_EBADF);
+  return xpio_push_error_as(L, error);
+}
+
+static int arm(lua_State *L, int direction, struct xpio_link **event) {
+  struct xpio_socket *socket = xpio_check_socket(L, 1);
+  *event = NULL;
+  return xpio_socket_is_open(socket) ? xpio_watch_arm(socket, direction, event) : 0;
+}
+
+int xpio_arm_read(lua_State *L, struct xpio_link **event) {
+  return arm(L, XPIO_READABLE, event);
+}
+
+int xpio_arm_write(lua_State *L, struct xpio_link **event) {
+  return arm(L, XPIO_WRITABLE, event);
+}
+
+/* socket:when_read(task) -> true | nil, message, code
+ * Schedules the task until there is something to read or accept. Ready at once
+ * when the socket is closed or cannot be read. Manual: Tasks. */
+static int socket_when_read(lua_State *L) {
+  xpio_check_socket(L, 1);
+  return xpio_when(L, xpio_arm_read);
+}
+
+/* socket:when_write(task) -> true | nil, message, code
+ * Schedules the task until the socket can be written or is connected. Ready at
+ * once when it is closed or cannot be written. Manual: Tasks. */
+static int socket_when_write(lua_State *L) {
+  xpio_check_socket(L, 1);
+  return xpio_when(L, xpio_arm_write);
+}
+
+/* socket:close() -> true | nil, "already closed"
+ * Manual: Sockets. */
+static int socket_close(lua_State *L) {
+  struct xpio_socket *socket = xpio_check_socket(L, 1);
+  if (!xpio_socket_is_open(socket)) {
+    lua_pushnil(L);
+    lua_pushliteral(L, "already closed");
+    return 2;
+  }
+  xpio_socket_close(socket);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+/* The body of __gc and of __close. */
+static int socket_gc(lua_State *L) {
+  struct xpio_socket *socket = xpio_check_socket(L, 1);
+  if (xpio_socket_is_open(socket)) xpio_socket_close(socket);
+  return 0;
+}
+
+/* socket:fileno() -> integer | nil, message, code
+ * Manual: Sockets. */
+static int socket_fileno(lua_State *L) {
+  const struct xpio_socket *socket = xpio_check_socket(L, 1);
+  if (!xpio_socket_is_open(socket)) return xpio_push_error(L, UV_EBADF);
+  lua_pushinteger(L, socket->descriptor.number);
+  return 1;
+}
+
+static const char *kind_name(const struct xpio_socket *socket) {
+  switch ((enum xpio_kind)socket->descriptor.kind) {
+  case XPIO_KIND_TCP: return "TCP socket";
+  case XPIO_KIND_UDP: return "UDP socket";
+  case XPIO_KIND_UNIX_STREAM:
+  case XPIO_KIND_UNIX_DATAGRAM: return "Unix socket";
+  case XPIO_KIND_PIPE: return "pipe";
+  case XPIO_KIND_TERMINAL: return "terminal";
+  case XPIO_KIND_FILE: return "file";
+  case XPIO_KIND_OTHER_SOCKET: break;
+  }
+  return "socket";
+}
+
+/* "TCP socket 127.0.0.1:80 to 127.0.0.1:5000 (descriptor 7)" */
+static int socket_tostring(lua_State *L) {
+  struct xpio_socket *socket = xpio_check_socket(L, 1);
+  if (!xpio_socket_is_open(socket)) {
+    lua_pushfstring(L, "%s (closed)", kind_name(socket));
+    return 1;
+  }
+  struct sockaddr_in address;
+  luaL_Buffer text;
+  luaL_buffinit(L, &text);
+  luaL_addstring(&text, kind_name(socket));
+  if (xpio_system_getsockname(&socket->descriptor, &address) == 0) {
+    luaL_addchar(&text, ' ');
+    xpio_push_address(L, &address);
+    luaL_addvalue(&text);
+  }
+  if (xpio_system_getpeername(&socket->descriptor, &address) == 0) {
+    luaL_addstring(&text, " to ");
+    xpio_push_address(L, &address);
+    luaL_addvalue(&text);
+  }
+  lua_pushfstring(L, " (descriptor %d)", socket->descriptor.number);
+  luaL_addvalue(&text);
+  luaL_pushresult(&text);
+  return 1;
+}
+
+void xpio_socket_open(lua_State *L) {
+  static const luaL_Reg methods[] = {
+      {"when_read", socket_when_read},
+      {"when_write", socket_when_write},
+      {"close", socket_close},
+      {"fileno", socket_fileno},
+      {"__gc", socket_gc},
+      {"__close", socket_gc},
+      {"__tostring", socket_tostring},
+      {NULL, NULL},
+  };
+  xpio_new_metatable(L, XPIO_TYPE_SOCKET, methods);
+}

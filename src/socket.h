@@ -1,0 +1,59 @@
+/* Socket objects: what Lua code holds of a socket, pipe, terminal or file. */
+#ifndef XPIO_SOCKET_H
+#define XPIO_SOCKET_H
+
+#include <lua.h>
+#include <stdbool.h>
+
+#include "list.h"
+#include "system.h"
+#include "watch.h"
+
+struct xpio_state;
+
+struct xpio_socket {
+  struct xpio_descriptor descriptor;
+  struct xpio_watch watch;
+  struct xpio_state *state;
+  struct xpio_link open; /* in the state's list while the descriptor is open */
+  /* The last read took less than it asked for, and no event has come since: a
+   * stream has no more, so that the next blocking read may wait first. */
+  bool read_all;
+};
+
+/* Pushes a new, closed socket. Whatever then opens its descriptor calls
+ * xpio_socket_opened; an error before leaves nothing but garbage. */
+struct xpio_socket *xpio_socket_new(lua_State *L);
+void xpio_socket_opened(struct xpio_socket *socket);
+
+/* Wakes all waiters and closes the descriptor. Does nothing when closed. */
+void xpio_socket_close(struct xpio_socket *socket);
+
+/* The socket that is this argument; raises an argument error. */
+struct xpio_socket *xpio_check_socket(lua_State *L, int argument);
+
+/* Returns nil, the message on top of the stack, and the code: for what xpio
+ * itself refuses to ask of the system. A closed socket reports EBADF instead,
+ * whatever else is wrong. */
+int xpio_socket_push_refusal(lua_State *L, const struct xpio_socket *socket, int error);
+
+static inline bool xpio_socket_is_open(const struct xpio_socket *socket) {
+  return socket->descriptor.number >= 0;
+}
+
+/* For operations on the socket at index 1 that wait to read or to write. */
+int xpio_arm_read(lua_State *L, struct xpio_link **event);
+int xpio_arm_write(lua_State *L, struct xpio_link **event);
+
+/* Makes the metatable of sockets and leaves it on the stack. The other files of
+ * socket methods then add theirs to it. */
+void xpio_socket_open(lua_State *L);
+void xpio_connection_open(lua_State *L);
+void xpio_transfer_open(lua_State *L);
+void xpio_datagram_open(lua_State *L);
+void xpio_option_open(lua_State *L);
+
+/* Adds the functions that make sockets to the module's table on top. */
+void xpio_constructors_open(lua_State *L);
+
+#endif

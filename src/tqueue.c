@@ -1,0 +1,128 @@
+#include "tqueue.h"
+
+#include <lauxlib.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <uv.h>
+
+#include "loop.h"
+#include "result.h"
+#include "state.h"
+#include "waiter.h"
+
+/* A timeout of this many seconds, 285 years, or more is one without an end: its
+ * nanoseconds would come close to what 64 bits hold. */
+#define LONGEST_SECONDS 9e9
+
+static struct xpio_tqueue *check_queue(lua_State *L) {
+  return xpio_check_type(L, 1, XPIO_TYPE_TQUEUE);
+}
+
+/* The timeout at this index in nanoseconds, rounded up. */
+static uint64_t check_timeout(lua_State *L, int argument) {
+  if (lua_type(L, argument) != LUA_TNUMBER) luaL_typeerror(L, argument, "number");
+  lua_Number seconds = lua_tonumber(L, argument);
+  luaL_argcheck(L, seconds == seconds, argument, "timeout is not a number (NaN)");
+  if (seconds <= 0) return 0;
+  if (seconds >= LONGEST_SECONDS) return XPIO_FOREVER;
+  return (uint64_t)(seconds * 1e9) + 1;
+}
+
+/* Runs the loop until the queue has a ready task, the time is over, or Ctrl-C.
+ * One pass is made in any case: an object that is always ready must not keep
+ * the events of others out. */
+static void poll_queue(struct xpio_tqueue *queue, uint64_t timeout) {
+  struct xpio_loop *loop = queue->state->loop;
+  if (timeout == 0 || queue->ready_count > 0) {
+    xpio_loop_pass(loop, 0);
+    xpio_loop_take_interrupt(loop);
+    return;
+  }
+  uint64_t start = timeout == XPIO_FOREVER ? 0 : uv_hrtime();
+  uint64_t left = timeout;
+  do {
+    xpio_loop_pass(loop, left);
+    if (xpio_loop_take_interrupt(loop)) return;
+    if (timeout != XPIO_FOREVER) {
+      /* libuv's timers are milliseconds and may fire early. */
+      uint64_t elapsed = uv_hrtime() - start;
+      left = elapsed < timeout ? timeout - elapsed : 0;
+    }
+  } while (queue->ready_count == 0 && left > 0);
+}
+
+/* Pushes an array of the tasks that are ready now. A finalizer that runs when
+ * the array is allocated may change their number. */
+static int push_ready(lua_State *L, struct xpio_tqueue *queue) {
+  size_t count = queue->ready_count;
+  lua_createtable(L, count < INT_MAX ? (int)count : INT_MAX, 0);
+  if (count > queue->ready_count) count = queue->ready_count;
+  for (size_t i = 1; i <= count; i++) {
+    xpio_collect(L, 1);
+    lua_rawseti(L, -2, (lua_Integer)i);
+  }
+  return 1;
+}
+
+/* tqueue:wait([timeout]) -> array of tasks | nil
+ * timeout: seconds; nil or false for none. nil: nothing is scheduled and there
+ * is no timeout. The array is empty when the time was over or on Ctrl-C.
+ * Manual: Task queues. */
+static int tqueue_wait(lua_State *L) {
+  struct xpio_tqueue *queue = check_queue(L);
+  bool timed = lua_toboolean(L, 2);
+  uint64_t timeout = timed ? check_timeout(L, 2) : XPIO_FOREVER;
+  bool scheduled = queue->waiting_count + queue->ready_count > 0;
+  if (queue->closed || queue->state->loop == NULL || (!timed && !scheduled)) {
+    lua_pushnil(L);
+    return 1;
+  }
+  poll_queue(queue, timeout);
+  return push_ready(L, queue);
+}
+
+/* tqueue:isEmpty() -> boolean
+ * True when no task is scheduled on the queue. Manual: Task queues. */
+static int tqueue_is_empty(lua_State *L) {
+  const struct xpio_tqueue *queue = check_queue(L);
+  lua_pushboolean(L, queue->waiting_count + queue->ready_count == 0);
+  return 1;
+}
+
+static int tqueue_tostring(lua_State *L) {
+  const struct xpio_tqueue *queue = check_queue(L);
+  lua_pushfstring(L, "task queue (%I waiting, %I ready)", (LUAI_UACINT)queue->waiting_count,
+                  (LUAI_UACINT)queue->ready_count);
+  return 1;
+}
+
+/* Called by the collector, and so perhaps by the program too: the queue stays
+ * usable, as one that takes no tasks. */
+static int tqueue_gc(lua_State *L) {
+  struct xpio_tqueue *queue = check_queue(L);
+  queue->closed = true;
+  xpio_dequeue_all(L, 1);
+  return 0;
+}
+
+/* xpio.tqueue() -> tqueue
+ * Manual: Task queues. */
+int xpio_tqueue_new(lua_State *L) {
+  struct xpio_state *state = xpio_state(L);
+  if (state->loop == NULL) return xpio_push_error(L, UV_EBADF);
+  struct xpio_tqueue *queue = lua_newuserdatauv(L, sizeof *queue, XPIO_TQUEUE_USER_VALUES);
+  xpio_tqueue_init(queue, state);
+  lua_newtable(L);
+  lua_setiuservalue(L, -2, XPIO_TQUEUE_WAITERS);
+  xpio_set_metatable(L, XPIO_TYPE_TQUEUE);
+  return 1;
+}
+
+void xpio_tqueue_open(lua_State *L) {
+  static const luaL_Reg methods[] = {
+      {"wait", tqueue_wait},           {"isEmpty", tqueue_is_empty}, {"__gc", tqueue_gc},
+      {"__tostring", tqueue_tostring}, {NULL, NULL},
+  };
+  xpio_new_metatable(L, XPIO_TYPE_TQUEUE, methods);
+  lua_pop(L, 1);
+}

@@ -1,0 +1,271 @@
+/* Methods of sockets that read and write. */
+#include "transfer.h"
+
+#include <lauxlib.h>
+#include <string.h>
+
+#include "blocking.h"
+#include "loop.h"
+#include "result.h"
+#include "socket.h"
+#include "state.h"
+
+/* The most that one read returns, and so the most that the buffer grows to. */
+enum { LONGEST_READ = 1024 * 1024 };
+
+size_t xpio_check_read_size(lua_State *L, int argument) {
+  lua_Integer size = luaL_checkinteger(L, argument);
+  luaL_argcheck(L, size >= 0, argument, "negative size");
+  return size < LONGEST_READ ? (size_t)size : LONGEST_READ;
+}
+
+static bool is_datagram(const struct xpio_socket *socket) {
+  return socket->descriptor.kind == XPIO_KIND_UDP ||
+         socket->descriptor.kind == XPIO_KIND_UNIX_DATAGRAM;
+}
+
+/* Whether a read that took less than it asked for took all there was. */
+static bool short_read_tells(const struct xpio_socket *socket) {
+  return !socket->descriptor.blocking && (socket->descriptor.kind == XPIO_KIND_TCP ||
+                                          socket->descriptor.kind == XPIO_KIND_UNIX_STREAM ||
+                                          socket->descriptor.kind == XPIO_KIND_PIPE);
+}
+
+static int attempt_read(lua_State *L) {
+  struct xpio_socket *socket = xpio_check_socket(L, 1);
+  size_t size = xpio_check_read_size(L, 2);
+  if (size == 0) {
+    lua_pushliteral(L, "");
+    return 1;
+  }
+  if (!xpio_socket_is_open(socket)) return xpio_push_error(L, UV_EBADF);
+  char *buffer = xpio_state_buffer(socket->state, size);
+  if (buffer == NULL) return xpio_push_error(L, UV_ENOMEM);
+  ptrdiff_t count = xpio_system_read(&socket->descriptor, buffer, size);
+  if (count == UV_EAGAIN) return XPIO_WOULD_WAIT;
+  if (count < 0) return xpio_push_error(L, (int)count);
+  socket->read_all = (size_t)count < size && short_read_tells(socket);
+  if (count == 0 && !is_datagram(socket))
+    lua_pushnil(L);
+  else
+    lua_pushlstring(L, buffer, (size_t)count);
+  return 1;
+}
+
+/* After a short read it waits without trying: polling is level-triggered, so
+ * what has come meanwhile is noticed, and a call that fails is saved. */
+static int attempt_blocking_read(lua_State *L) {
+  struct xpio_socket *socket = xpio_check_socket(L, 1);
+  bool wait_first = socket->read_all && xpio_check_read_size(L, 2) > 0;
+  if (!wait_first) return attempt_read(L);
+  socket->read_all = false;
+  return XPIO_WOULD_WAIT;
+}
+
+/* socket:read(size) -> string | nil | nil, message, code
+ * size: the most bytes to return. "" for size 0, nil alone at the end of a
+ * stream. Blocking; to be tried again when readable. Manual: Reading. */
+static int socket_read(lua_State *L) {
+  static const struct xpio_operation read = {attempt_blocking_read, xpio_arm_read, 2, 2};
+  return xpio_block(L, &read);
+}
+
+static int socket_try_read(lua_State *L) {
+  return xpio_try(L, attempt_read);
+}
+
+/* The data argument, and how far it has been written. */
+struct data {
+  size_t start;        /* the position where this write began */
+  size_t position;     /* the bytes before it are written, or were skipped */
+  size_t total;        /* the length of all */
+  lua_Integer element; /* of an array: the element that `position` is in, */
+  size_t before;       /* and how many bytes come before that element */
+};
+
+/* Where a blocking write keeps that between attempts. */
+enum { SLOT_START = 4, SLOT_POSITION, SLOT_TOTAL, SLOT_ELEMENT, SLOT_BEFORE };
+
+/* Pushes an element of the array as a string; a bad one is an argument error. */
+static const char *push_element(lua_State *L, lua_Integer element, size_t *length) {
+  int type = lua_rawgeti(L, 2, element);
+  if (type != LUA_TSTRING && type != LUA_TNUMBER) {
+    const char *problem = lua_pushfstring(L, "element %I: string expected, got %s",
+                                          (LUAI_UACINT)element, luaL_typename(L, -1));
+    luaL_argerror(L, 2, problem);
+  }
+  return lua_tolstring(L, -1, length);
+}
+
+static size_t check_array(lua_State *L) {
+  size_t total = 0;
+  lua_Integer elements = (lua_Integer)lua_rawlen(L, 2);
+  for (lua_Integer element = 1; element <= elements; element++) {
+    size_t length;
+    push_element(L, element, &length);
+    lua_pop(L, 1);
+    total += length;
+  }
+  return total;
+}
+
+/* Checks the arguments data and first. */
+static void check_data(lua_State *L, struct data *data) {
+  int type = lua_type(L, 2);
+  if (type == LUA_TTABLE) {
+    data->total = check_array(L);
+  } else {
+    if (type != LUA_TSTRING && type != LUA_TNUMBER)
+      luaL_typeerror(L, 2, "string, number or array");
+    lua_tolstring(L, 2, &data->total);
+  }
+  lua_Integer first = luaL_optinteger(L, 3, 1);
+  luaL_argcheck(L, first >= 1 && (lua_Unsigned)first - 1 <= data->total, 3,
+                "first byte is outside the data");
+  data->start = data->position = (size_t)first - 1;
+  data->element = 1;
+  data->before = 0;
+}
+
+/* Points the buffers at what is left of the array, and pushes its strings: a
+ * number becomes a string that only the stack holds. Returns how many buffers.
+ * `data` is moved on to the first element that is not written whole. */
+static unsigned gather_array(lua_State *L, struct data *data, uv_buf_t *buffers, unsigned most) {
+  lua_Integer elements = (lua_Integer)lua_rawlen(L, 2);
+  unsigned count = 0;
+  size_t before = data->before;
+  luaL_checkstack(L, (int)most + 1, "too many strings to write at once");
+  for (lua_Integer element = data->element; element <= elements && count < most; element++) {
+    size_t length;
+    const char *string = push_element(L, element, &length);
+    size_t end = before + length;
+    if (end <= data->position) {
+      lua_pop(L, 1);
+      data->element = element + 1;
+      data->before = end;
+    } else {
+      size_t skip = data->position > before ? data->position - before : 0;
+      buffers[count++] = uv_buf_init((char *)string + skip, (unsigned)(length - skip));
+    }
+    before = end;
+  }
+  return count;
+}
+
+/* Writes some of an array with one system call. */
+static ptrdiff_t write_array(lua_State *L, struct xpio_socket *socket, struct data *data) {
+  uv_buf_t buffers[XPIO_WRITE_BUFFERS];
+  int top = lua_gettop(L);
+  unsigned count = gather_array(L, data, buffers, XPIO_WRITE_BUFFERS);
+  size_t gathered = 0;
+  for (unsigned i = 0; i < count; i++) gathered += buffers[i].len;
+  ptrdiff_t written;
+  if (is_datagram(socket) && gathered < data->total - data->position)
+    written = UV_EMSGSIZE; /* the rest would become a datagram of its own */
+  else
+    written = xpio_system_write(&socket->descriptor, buffers, count);
+  lua_settop(L, top);
+  return written;
+}
+
+/* Writes some of what is left with one system call; returns as that does. */
+static ptrdiff_t write_some(lua_State *L, struct xpio_socket *socket, struct data *data) {
+  ptrdiff_t written;
+  if (lua_istable(L, 2)) {
+    written = write_array(L, socket, data);
+  } else {
+    size_t length;
+    char *string = (char *)lua_tolstring(L, 2, &length);
+    uv_buf_t buffer = {.base = string + data->position, .len = length - data->position};
+    written = xpio_system_write(&socket->descriptor, &buffer, 1);
+  }
+  if (written > 0) data->position += (size_t)written;
+  return written;
+}
+
+/* socket:try_write(data [, first]) -> bytes written | nil, message, code
+ * data: a string, a number, or an array of them; first: the byte to begin
+ * with, 1 by default. Manual: Writing. */
+static int attempt_write(lua_State *L) {
+  struct xpio_socket *socket = xpio_check_socket(L, 1);
+  struct data data;
+  check_data(L, &data);
+  ptrdiff_t written = write_some(L, socket, &data);
+  if (written == UV_EAGAIN) return XPIO_WOULD_WAIT;
+  if (written < 0) return xpio_push_error(L, (int)written);
+  lua_pushinteger(L, (lua_Integer)written);
+  return 1;
+}
+
+static int socket_try_write(lua_State *L) {
+  return xpio_try(L, attempt_write);
+}
+
+static void set_slot(lua_State *L, int slot, size_t value) {
+  lua_pushinteger(L, (lua_Integer)value);
+  lua_replace(L, slot);
+}
+
+static size_t get_slot(lua_State *L, int slot) {
+  return (size_t)lua_tointeger(L, slot);
+}
+
+static void save_data(lua_State *L, const struct data *data) {
+  set_slot(L, SLOT_START, data->start);
+  set_slot(L, SLOT_POSITION, data->position);
+  set_slot(L, SLOT_TOTAL, data->total);
+  set_slot(L, SLOT_ELEMENT, (size_t)data->element);
+  set_slot(L, SLOT_BEFORE, data->before);
+}
+
+static void load_data(lua_State *L, struct data *data) {
+  if (lua_isnil(L, SLOT_POSITION)) {
+    check_data(L, data);
+    return;
+  }
+  data->start = get_slot(L, SLOT_START);
+  data->position = get_slot(L, SLOT_POSITION);
+  data->total = get_slot(L, SLOT_TOTAL);
+  data->element = (lua_Integer)get_slot(L, SLOT_ELEMENT);
+  data->before = get_slot(L, SLOT_BEFORE);
+}
+
+/* One system call even for no data: that sends an empty datagram, and notices
+ * a closed socket. */
+static int attempt_blocking_write(lua_State *L) {
+  struct xpio_socket *socket = xpio_check_socket(L, 1);
+  struct data data;
+  load_data(L, &data);
+  ptrdiff_t written;
+  do {
+    written = write_some(L, socket, &data);
+  } while (written > 0 && data.position < data.total);
+  if (written == UV_EAGAIN) {
+    save_data(L, &data);
+    return XPIO_WOULD_WAIT;
+  }
+  if (written >= 0) {
+    lua_pushinteger(L, (lua_Integer)(data.position - data.start));
+    return 1;
+  }
+  xpio_push_error(L, (int)written);
+  lua_pushinteger(L, (lua_Integer)(data.position - data.start));
+  return 4;
+}
+
+/* socket:write(data [, first]) -> bytes written | nil, message, code, written
+ * As try_write, but returns when all is written. Blocking; to be tried again
+ * when writable. Manual: Writing. */
+static int socket_write(lua_State *L) {
+  static const struct xpio_operation write = {attempt_blocking_write, xpio_arm_write, 3,
+                                              SLOT_BEFORE};
+  return xpio_block(L, &write);
+}
+
+void xpio_transfer_open(lua_State *L) {
+  static const luaL_Reg methods[] = {
+      {"read", socket_read},         {"try_read", socket_try_read}, {"write", socket_write},
+      {"try_write", socket_try_write}, {NULL, NULL},
+  };
+  xpio_set_functions(L, methods);
+}

@@ -1,0 +1,251 @@
+/* Descriptors on Unix: making, closing, naming and connecting them. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "../system.h"
+#include "unix.h"
+
+int xpio_unix_error(void) {
+  switch (errno) {
+  case EAGAIN:
+#if EWOULDBLOCK != EAGAIN
+  case EWOULDBLOCK:
+#endif
+  case EINPROGRESS:
+  case EALREADY:
+  case EINTR: return UV_EAGAIN;
+  default: return uv_translate_sys_error(errno);
+  }
+}
+
+void xpio_descriptor_init(struct xpio_descriptor *descriptor) {
+  memset(descriptor, 0, sizeof *descriptor);
+  descriptor->number = -1;
+}
+
+/* Takes over a descriptor that is close-on-exec and non-blocking. */
+static void adopt(struct xpio_descriptor *descriptor, int number, enum xpio_kind kind, int modes) {
+  descriptor->number = number;
+  descriptor->kind = (unsigned char)kind;
+  descriptor->modes = (unsigned char)modes;
+  descriptor->access = XPIO_ACCESS_NONBLOCKING;
+}
+
+/* Where a system call cannot make descriptors close-on-exec and non-blocking
+ * from birth, they become so right after it. */
+#if !defined(SOCK_CLOEXEC) || !defined(XPIO_HAVE_ACCEPT4) || !defined(XPIO_HAVE_PIPE2)
+static int make_private(int number) {
+  int flags = fcntl(number, F_GETFL);
+  if (flags < 0 || fcntl(number, F_SETFL, flags | O_NONBLOCK) < 0 ||
+      fcntl(number, F_SETFD, FD_CLOEXEC) < 0) {
+    int error = xpio_unix_error();
+    close(number);
+    return error;
+  }
+  return number;
+}
+
+static int make_both_private(int numbers[2]) {
+  int error = make_private(numbers[0]);
+  if (error < 0) {
+    close(numbers[1]);
+    return error;
+  }
+  error = make_private(numbers[1]);
+  if (error < 0) close(numbers[0]);
+  return error < 0 ? error : 0;
+}
+#endif
+
+#ifdef SOCK_CLOEXEC
+enum { PRIVATE = SOCK_CLOEXEC | SOCK_NONBLOCK };
+#endif
+
+static int open_socket(int type) {
+#ifdef SOCK_CLOEXEC
+  int number = socket(AF_INET, type | PRIVATE, 0);
+  return number < 0 ? xpio_unix_error() : number;
+#else
+  int number = socket(AF_INET, type, 0);
+  return number < 0 ? xpio_unix_error() : make_private(number);
+#endif
+}
+
+static int open_socketpair(int numbers[2]) {
+#ifdef SOCK_CLOEXEC
+  return socketpair(AF_UNIX, SOCK_STREAM | PRIVATE, 0, numbers) < 0 ? xpio_unix_error() : 0;
+#else
+  if (socketpair(AF_UNIX, SOCK_STREAM, 0, numbers) < 0) return xpio_unix_error();
+  return make_both_private(numbers);
+#endif
+}
+
+static int open_pipe(int numbers[2]) {
+#ifdef XPIO_HAVE_PIPE2
+  return pipe2(numbers, O_CLOEXEC | O_NONBLOCK) < 0 ? xpio_unix_error() : 0;
+#else
+  if (pipe(numbers) < 0) return xpio_unix_error();
+  return make_both_private(numbers);
+#endif
+}
+
+static int accept_socket(int listener) {
+#ifdef XPIO_HAVE_ACCEPT4
+  int number = accept4(listener, NULL, NULL, PRIVATE);
+  return number < 0 ? xpio_unix_error() : number;
+#else
+  int number = accept(listener, NULL, NULL);
+  return number < 0 ? xpio_unix_error() : make_private(number);
+#endif
+}
+
+int xpio_system_socket(struct xpio_descriptor *descriptor, enum xpio_kind kind) {
+  int number = open_socket(kind == XPIO_KIND_TCP ? SOCK_STREAM : SOCK_DGRAM);
+  if (number < 0) return number;
+  adopt(descriptor, number, kind, XPIO_READABLE | XPIO_WRITABLE);
+  return 0;
+}
+
+int xpio_system_socketpair(struct xpio_descriptor *one, struct xpio_descriptor *other) {
+  int numbers[2];
+  int error = open_socketpair(numbers);
+  if (error < 0) return error;
+  adopt(one, numbers[0], XPIO_KIND_UNIX_STREAM, XPIO_READABLE | XPIO_WRITABLE);
+  adopt(other, numbers[1], XPIO_KIND_UNIX_STREAM, XPIO_READABLE | XPIO_WRITABLE);
+  return 0;
+}
+
+int xpio_system_pipe(struct xpio_descriptor *reader, struct xpio_descriptor *writer) {
+  int numbers[2];
+  int error = open_pipe(numbers);
+  if (error < 0) return error;
+  adopt(reader, numbers[0], XPIO_KIND_PIPE, XPIO_READABLE);
+  adopt(writer, numbers[1], XPIO_KIND_PIPE, XPIO_WRITABLE);
+  return 0;
+}
+
+int xpio_system_accept(struct xpio_descriptor *listener, struct xpio_descriptor *accepted) {
+  /* There is no MSG_DONTWAIT for accept. A process that shares the listener may
+   * still take the connection between the two calls. */
+  if (listener->access == XPIO_ACCESS_DONTWAIT && !xpio_unix_ready(listener->number, POLLIN))
+    return UV_EAGAIN;
+  int number;
+  do {
+    number = accept_socket(listener->number);
+  } while (number == UV_ECONNABORTED); /* that peer is gone; perhaps there is another */
+  if (number < 0) return number;
+  adopt(accepted, number, (enum xpio_kind)listener->kind, XPIO_READABLE | XPIO_WRITABLE);
+  return 0;
+}
+
+void xpio_system_close(struct xpio_descriptor *descriptor) {
+  if (descriptor->number < 0) return;
+  xpio_unix_close_poller(descriptor);
+  /* Not again after EINTR: Linux has closed it by then (close(2)). */
+  close(descriptor->number);
+  descriptor->number = -1;
+}
+
+int xpio_system_bind(struct xpio_descriptor *descriptor, const struct sockaddr_in *address) {
+  int result = bind(descriptor->number, (const struct sockaddr *)address, sizeof *address);
+  return result < 0 ? xpio_unix_error() : 0;
+}
+
+int xpio_system_listen(struct xpio_descriptor *descriptor, int backlog) {
+  return listen(descriptor->number, backlog) < 0 ? xpio_unix_error() : 0;
+}
+
+static int connect_once(struct xpio_descriptor *descriptor, const struct sockaddr_in *address) {
+  int result = connect(descriptor->number, (const struct sockaddr *)address, sizeof *address);
+  return result < 0 ? xpio_unix_error() : 0;
+}
+
+/* connect has no MSG_DONTWAIT either, and nothing to poll for before it: for
+ * the one call, and no longer, a shared description becomes non-blocking. */
+static int connect_shared(struct xpio_descriptor *descriptor, const struct sockaddr_in *address) {
+  int flags = fcntl(descriptor->number, F_GETFL);
+  if (flags < 0) return xpio_unix_error();
+  if (flags & O_NONBLOCK) return connect_once(descriptor, address);
+  if (fcntl(descriptor->number, F_SETFL, flags | O_NONBLOCK) < 0) return xpio_unix_error();
+  int result = connect_once(descriptor, address);
+  fcntl(descriptor->number, F_SETFL, flags);
+  return result;
+}
+
+static bool same_address(const struct sockaddr_in *one, const struct sockaddr_in *other) {
+  return one->sin_addr.s_addr == other->sin_addr.s_addr && one->sin_port == other->sin_port;
+}
+
+/* Calling connect again reports the outcome of the pending attempt, once: on
+ * Linux 0 or the error, elsewhere EISCONN for success. The outcome belongs to
+ * the address of that attempt; for another one, success is EISCONN. */
+int xpio_system_connect(struct xpio_descriptor *descriptor, const struct sockaddr_in *address) {
+  int result = descriptor->access == XPIO_ACCESS_DONTWAIT ? connect_shared(descriptor, address)
+                                                          : connect_once(descriptor, address);
+  if (result == UV_EAGAIN) {
+    if (!descriptor->connecting) descriptor->peer = *address;
+    descriptor->connecting = true;
+    return result;
+  }
+  bool pending = descriptor->connecting;
+  descriptor->connecting = false;
+  if (!pending || (result < 0 && result != UV_EISCONN)) return result;
+  return same_address(&descriptor->peer, address) ? 0 : UV_EISCONN;
+}
+
+static int ipv4_only(int result, const struct sockaddr_storage *name, struct sockaddr_in *address) {
+  if (result < 0) return xpio_unix_error();
+  if (name->ss_family != AF_INET) return UV_EAFNOSUPPORT;
+  memcpy(address, name, sizeof *address);
+  return 0;
+}
+
+int xpio_system_getsockname(struct xpio_descriptor *descriptor, struct sockaddr_in *address) {
+  struct sockaddr_storage name;
+  socklen_t length = sizeof name;
+  int result = getsockname(descriptor->number, (struct sockaddr *)&name, &length);
+  return ipv4_only(result, &name, address);
+}
+
+int xpio_system_getpeername(struct xpio_descriptor *descriptor, struct sockaddr_in *address) {
+  struct sockaddr_storage name;
+  socklen_t length = sizeof name;
+  int result = getpeername(descriptor->number, (struct sockaddr *)&name, &length);
+  return ipv4_only(result, &name, address);
+}
+
+int xpio_system_shutdown(struct xpio_descriptor *descriptor, int modes) {
+  int how = modes == XPIO_READABLE ? SHUT_RD : modes == XPIO_WRITABLE ? SHUT_WR : SHUT_RDWR;
+  return shutdown(descriptor->number, how) < 0 ? xpio_unix_error() : 0;
+}
+
+int xpio_system_get_option(struct xpio_descriptor *descriptor, int level, int option, int *value) {
+  socklen_t length = sizeof *value;
+  int result = getsockopt(descriptor->number, level, option, value, &length);
+  return result < 0 ? xpio_unix_error() : 0;
+}
+
+int xpio_system_set_option(struct xpio_descriptor *descriptor, int level, int option, int value) {
+  int result = setsockopt(descriptor->number, level, option, &value, sizeof value);
+  return result < 0 ? xpio_unix_error() : 0;
+}
+
+int xpio_system_get_nonblocking(struct xpio_descriptor *descriptor, bool *nonblocking) {
+  int flags = fcntl(descriptor->number, F_GETFL);
+  if (flags < 0) return xpio_unix_error();
+  *nonblocking = (flags & O_NONBLOCK) != 0;
+  return 0;
+}
+
+int xpio_system_set_nonblocking(struct xpio_descriptor *descriptor, bool nonblocking) {
+  int flags = fcntl(descriptor->number, F_GETFL);
+  if (flags < 0) return xpio_unix_error();
+  flags = nonblocking ? flags | O_NONBLOCK : flags & ~O_NONBLOCK;
+  if (fcntl(descriptor->number, F_SETFL, flags) < 0) return xpio_unix_error();
+  descriptor->blocking = !nonblocking;
+  descriptor->access = nonblocking ? XPIO_ACCESS_NONBLOCKING : XPIO_ACCESS_PLAIN;
+  return 0;
+}

@@ -1,0 +1,124 @@
+/* Ctrl-C on Unix. libuv goes on waiting after a signal, and the SIGINT handler
+ * of lua.c does no more than set a hook. So the handler is chained: ours calls
+ * the one that was there, then wakes every loop, so that `wait` returns and the
+ * hook can raise its error.
+ *
+ * A signal handler finds things by static variables only: this file is the one
+ * place that has some. They belong to the process, as the handler does. */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+
+#include "../system.h"
+
+/* An entry is never freed, only reused, so that the handler may walk the list
+ * at any time. */
+struct entry {
+  _Atomic(uv_async_t *) wakeup; /* null when the entry is free */
+  struct entry *next;
+};
+
+static _Atomic(struct entry *) entries;
+static pthread_mutex_t entries_mutex = PTHREAD_MUTEX_INITIALIZER;
+static atomic_int handlers_running;
+
+/* The handler that ours has replaced. Written only while ours is not there. */
+static struct sigaction previous;
+
+static void call_previous(int number, siginfo_t *info, void *context) {
+  if (previous.sa_flags & SA_SIGINFO)
+    previous.sa_sigaction(number, info, context);
+  else
+    previous.sa_handler(number);
+}
+
+static void on_interrupt(int number, siginfo_t *info, void *context) {
+  int saved_errno = errno;
+  atomic_fetch_add(&handlers_running, 1);
+  call_previous(number, info, context);
+  for (struct entry *entry = atomic_load(&entries); entry != NULL; entry = entry->next) {
+    uv_async_t *wakeup = atomic_load(&entry->wakeup);
+    if (wakeup != NULL) uv_async_send(wakeup);
+  }
+  atomic_fetch_sub(&handlers_running, 1);
+  errno = saved_errno;
+}
+
+static bool is_ours(const struct sigaction *action) {
+  return (action->sa_flags & SA_SIGINFO) && action->sa_sigaction == on_interrupt;
+}
+
+/* A default action needs no help, and who ignores SIGINT means it. */
+static bool is_handler(const struct sigaction *action) {
+  return (action->sa_flags & SA_SIGINFO) ||
+         (action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN);
+}
+
+static void chain(void) {
+  struct sigaction current;
+  if (sigaction(SIGINT, NULL, &current) < 0 || !is_handler(&current) || is_ours(&current)) return;
+  previous = current;
+  current.sa_sigaction = on_interrupt;
+  current.sa_flags |= SA_SIGINFO;
+  sigaction(SIGINT, &current, NULL);
+}
+
+static void unchain(void) {
+  struct sigaction current;
+  if (sigaction(SIGINT, NULL, &current) == 0 && is_ours(&current))
+    sigaction(SIGINT, &previous, NULL);
+}
+
+void xpio_system_interrupt_chain(void) {
+  pthread_mutex_lock(&entries_mutex);
+  chain();
+  pthread_mutex_unlock(&entries_mutex);
+}
+
+static struct entry *find_entry(uv_async_t *wakeup) {
+  struct entry *entry = atomic_load(&entries);
+  while (entry != NULL && atomic_load(&entry->wakeup) != wakeup) entry = entry->next;
+  return entry;
+}
+
+/* Without memory for an entry, Ctrl-C works as it did before xpio. */
+static void add_entry(uv_async_t *wakeup) {
+  struct entry *entry = find_entry(NULL);
+  if (entry != NULL) {
+    atomic_store(&entry->wakeup, wakeup);
+    return;
+  }
+  entry = malloc(sizeof *entry);
+  if (entry == NULL) return;
+  atomic_init(&entry->wakeup, wakeup);
+  entry->next = atomic_load(&entries);
+  atomic_store(&entries, entry);
+}
+
+void xpio_system_interrupt_add(uv_async_t *wakeup) {
+  pthread_mutex_lock(&entries_mutex);
+  add_entry(wakeup);
+  chain();
+  pthread_mutex_unlock(&entries_mutex);
+}
+
+static bool any_entry_used(void) {
+  struct entry *entry = atomic_load(&entries);
+  while (entry != NULL && atomic_load(&entry->wakeup) == NULL) entry = entry->next;
+  return entry != NULL;
+}
+
+/* A handler that runs in another thread may have read the pointer already: the
+ * caller closes the async handle, so wait until it is through. */
+void xpio_system_interrupt_remove(uv_async_t *wakeup) {
+  pthread_mutex_lock(&entries_mutex);
+  struct entry *entry = find_entry(wakeup);
+  if (entry != NULL) atomic_store(&entry->wakeup, NULL);
+  if (!any_entry_used()) unchain();
+  pthread_mutex_unlock(&entries_mutex);
+  while (atomic_load(&handlers_running) > 0) continue;
+}

@@ -1,0 +1,212 @@
+#include "waiter.h"
+
+#include <lauxlib.h>
+#include <uv.h>
+
+#include "state.h"
+
+void xpio_tqueue_init(struct xpio_tqueue *queue, struct xpio_state *state) {
+  queue->state = state;
+  xpio_list_init(&queue->ready);
+  xpio_list_init(&queue->idle);
+  queue->waiting_count = queue->ready_count = 0;
+  queue->slots = 0;
+  queue->closed = false;
+}
+
+void xpio_waiter_init(struct xpio_waiter *waiter, struct xpio_tqueue *queue) {
+  xpio_list_init(&waiter->link);
+  waiter->queue = queue;
+  waiter->blocked = NULL;
+  waiter->slot = 0;
+  waiter->state = XPIO_WAITER_IDLE;
+}
+
+static void make_ready(struct xpio_waiter *waiter) {
+  waiter->state = XPIO_WAITER_READY;
+  waiter->queue->ready_count++;
+  xpio_list_append(&waiter->queue->ready, &waiter->link);
+}
+
+void xpio_waiter_start(struct xpio_waiter *waiter, struct xpio_link *event) {
+  xpio_list_remove(&waiter->link);
+  if (event == NULL) {
+    make_ready(waiter);
+    return;
+  }
+  waiter->state = XPIO_WAITER_WAITING;
+  waiter->queue->waiting_count++;
+  xpio_list_append(event, &waiter->link);
+}
+
+void xpio_waiter_stop(struct xpio_waiter *waiter) {
+  if (waiter->state == XPIO_WAITER_WAITING) waiter->queue->waiting_count--;
+  if (waiter->state == XPIO_WAITER_READY) waiter->queue->ready_count--;
+  waiter->state = XPIO_WAITER_IDLE;
+  waiter->blocked = NULL;
+  xpio_list_remove(&waiter->link);
+}
+
+void xpio_wake(struct xpio_link *event) {
+  while (!xpio_list_empty(event)) {
+    struct xpio_waiter *waiter = XPIO_CONTAINER(event->next, struct xpio_waiter, link);
+    xpio_waiter_stop(waiter);
+    make_ready(waiter);
+  }
+}
+
+/* Sets a field of the task at this index from the value on top, popping it.
+ * Raw: what a metatable of the task does is none of our business. */
+static void set_field(lua_State *L, int task, int field_upvalue) {
+  lua_pushvalue(L, lua_upvalueindex(field_upvalue));
+  lua_insert(L, -2);
+  lua_rawset(L, task);
+}
+
+static void clear_fields(lua_State *L, int task) {
+  if (!lua_istable(L, task)) return;
+  lua_pushnil(L);
+  set_field(L, task, XPIO_UPVALUE_DEQUEUE_FIELD);
+  lua_pushnil(L);
+  set_field(L, task, XPIO_UPVALUE_DEQUEUEDATA_FIELD);
+}
+
+/* Makes the waiter at this index idle and lets go of what it held; pushes the
+ * task. Nothing here can fail, so a task is never half dequeued. */
+static void release(lua_State *L, int index) {
+  struct xpio_waiter *waiter = lua_touserdata(L, index);
+  xpio_waiter_stop(waiter);
+  xpio_list_append(&waiter->queue->idle, &waiter->link);
+  lua_getiuservalue(L, index, XPIO_WAITER_TASK);
+  clear_fields(L, lua_gettop(L));
+  lua_pushnil(L);
+  lua_setiuservalue(L, index, XPIO_WAITER_TASK);
+  lua_pushnil(L);
+  lua_setiuservalue(L, index, XPIO_WAITER_OBJECT);
+}
+
+const char *xpio_task_problem(lua_State *L, int task) {
+  lua_pushvalue(L, lua_upvalueindex(XPIO_UPVALUE_DEQUEUE_FIELD));
+  if (lua_rawget(L, task) != LUA_TNIL)
+    return lua_pushliteral(L, "the task is already scheduled");
+  lua_pop(L, 1);
+  lua_pushvalue(L, lua_upvalueindex(XPIO_UPVALUE_QUEUE_FIELD));
+  lua_gettable(L, task);
+  if (xpio_test_type(L, -1, XPIO_TYPE_TQUEUE) != NULL) return NULL;
+  return lua_pushfstring(L, "task._queue: %s expected, got %s", xpio_type_name(XPIO_TYPE_TQUEUE),
+                         luaL_typename(L, -1));
+}
+
+/* Sees to it that the queue at this index has an idle waiter. Collecting garbage
+ * runs finalizers, which may take one: hence the loop. */
+static void reserve_waiter(lua_State *L, int index) {
+  struct xpio_tqueue *queue = lua_touserdata(L, index);
+  while (xpio_list_empty(&queue->idle)) {
+    lua_getiuservalue(L, index, XPIO_TQUEUE_WAITERS);
+    struct xpio_waiter *waiter =
+        lua_newuserdatauv(L, sizeof *waiter, XPIO_WAITER_USER_VALUES);
+    xpio_waiter_init(waiter, queue);
+    waiter->slot = queue->slots + 1;
+    xpio_set_metatable(L, XPIO_TYPE_WAITER);
+    lua_rawseti(L, -2, waiter->slot);
+    queue->slots = waiter->slot;
+    xpio_list_append(&queue->idle, &waiter->link);
+    lua_pop(L, 1);
+  }
+}
+
+/* Pushes the userdata of a waiter of the queue at this index. */
+static void push_waiter(lua_State *L, int queue, const struct xpio_waiter *waiter) {
+  lua_getiuservalue(L, queue, XPIO_TQUEUE_WAITERS);
+  lua_rawgeti(L, -1, waiter->slot);
+  lua_remove(L, -2);
+}
+
+int xpio_schedule(lua_State *L, int task, xpio_arm *arm) {
+  int index = lua_gettop(L);
+  struct xpio_tqueue *queue = lua_touserdata(L, index);
+  reserve_waiter(L, index);
+  if (queue->closed) {
+    lua_pop(L, 1);
+    return UV_EBADF;
+  }
+  /* From here on no garbage is collected, so the waiter stays ours. */
+  struct xpio_waiter *waiter = XPIO_CONTAINER(queue->idle.next, struct xpio_waiter, link);
+  push_waiter(L, index, waiter);
+  lua_pushvalue(L, -1);
+  set_field(L, task, XPIO_UPVALUE_DEQUEUEDATA_FIELD);
+  lua_pushvalue(L, lua_upvalueindex(XPIO_UPVALUE_DEQUEUE));
+  set_field(L, task, XPIO_UPVALUE_DEQUEUE_FIELD);
+  struct xpio_link *event = NULL;
+  int error = arm(L, &event);
+  if (error < 0) {
+    clear_fields(L, task);
+    lua_settop(L, index - 1);
+    return error;
+  }
+  lua_pushvalue(L, task);
+  lua_setiuservalue(L, -2, XPIO_WAITER_TASK);
+  lua_pushvalue(L, 1);
+  lua_setiuservalue(L, -2, XPIO_WAITER_OBJECT);
+  xpio_waiter_start(waiter, event);
+  lua_replace(L, index);
+  return 0;
+}
+
+void xpio_collect(lua_State *L, int index) {
+  struct xpio_tqueue *queue = lua_touserdata(L, index);
+  push_waiter(L, index, XPIO_CONTAINER(queue->ready.next, struct xpio_waiter, link));
+  release(L, lua_gettop(L));
+  lua_remove(L, -2);
+}
+
+void xpio_dequeue_all(lua_State *L, int index) {
+  struct xpio_tqueue *queue = lua_touserdata(L, index);
+  lua_getiuservalue(L, index, XPIO_TQUEUE_WAITERS);
+  int waiters = lua_gettop(L);
+  for (lua_Integer slot = 1; slot <= queue->slots; slot++) {
+    lua_rawgeti(L, waiters, slot);
+    const struct xpio_waiter *waiter = lua_touserdata(L, -1);
+    if (waiter->state != XPIO_WAITER_IDLE) release(L, lua_gettop(L));
+    lua_settop(L, waiters);
+  }
+  lua_pop(L, 1);
+}
+
+/* task:_dequeue() -> nothing
+ * Takes the task out of its queue, be its event there or not. Raises an error
+ * when the task is not scheduled or its fields are not those it was given.
+ * Manual: Tasks. */
+static int dequeue(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_settop(L, 1);
+  lua_pushvalue(L, lua_upvalueindex(XPIO_UPVALUE_DEQUEUEDATA_FIELD));
+  lua_rawget(L, 1);
+  const struct xpio_waiter *waiter = xpio_test_type(L, 2, XPIO_TYPE_WAITER);
+  if (waiter == NULL || waiter->state == XPIO_WAITER_IDLE)
+    return luaL_argerror(L, 1, "the task is not scheduled");
+  lua_getiuservalue(L, 2, XPIO_WAITER_TASK);
+  if (!lua_rawequal(L, 1, 3)) return luaL_argerror(L, 1, "_dequeuedata is another task's");
+  release(L, 2);
+  return 0;
+}
+
+/* Called by Lua when a blocking call goes on, fails, or has its coroutine
+ * closed. The waiter may have been collected since and serve another task by
+ * now: it is this call's only while it bears the coroutine's address, for a
+ * coroutine is blocked in one call at a time. */
+static int waiter_close(lua_State *L) {
+  struct xpio_waiter *waiter = xpio_test_type(L, 1, XPIO_TYPE_WAITER);
+  if (waiter != NULL && waiter->blocked == L) release(L, 1);
+  return 0;
+}
+
+void xpio_waiter_open(lua_State *L) {
+  static const luaL_Reg methods[] = {{"__close", waiter_close}, {NULL, NULL}};
+  xpio_new_metatable(L, XPIO_TYPE_WAITER, methods);
+  lua_pushboolean(L, 0);
+  lua_setfield(L, -2, "__metatable");
+  lua_pop(L, 1);
+  xpio_push_upvalues(L);
+  lua_pushcclosure(L, dequeue, XPIO_UPVALUES);
+}
