@@ -145,7 +145,7 @@ static unsigned gather_array(lua_State *L, struct data *data, uv_buf_t *buffers,
       data->before = end;
     } else {
       size_t skip = data->position > before ? data->position - before : 0;
-      buffers[count++] = uv_buf_init((char *)string + skip, (unsigned)(length - skip));
+      buffers[count++] = (uv_buf_t){.base = (char *)string + skip, .len = length - skip};
     }
     before = end;
   }

@@ -126,7 +126,7 @@ int xpio_schedule(lua_State *L, int task, xpio_arm *arm) {
   int index = lua_gettop(L);
   struct xpio_tqueue *queue = lua_touserdata(L, index);
   reserve_waiter(L, index);
-  if (queue->closed) {
+  if (queue->closed || queue->state->loop == NULL) {
     lua_pop(L, 1);
     return UV_EBADF;
   }

@@ -1,6 +1,5 @@
 /* Error messages and names on Unix, and SIGPIPE. */
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "../system.h"
@@ -10,12 +9,14 @@ const char *xpio_system_error_message(int error) {
 }
 
 const char *xpio_system_error_name(int error, char *buffer, size_t size) {
+  /* libuv's names first: one number has two names on Linux (EOPNOTSUPP is
+   * ENOTSUP), and libuv takes the same one everywhere. It does not know all. */
+  uv_err_name_r(error, buffer, size);
 #ifdef XPIO_HAVE_STRERRORNAME_NP
-  /* libuv does not know all names; glibc 2.32 does. */
-  const char *name = strerrorname_np(-error);
+  const char *name = strncmp(buffer, "Unknown", 7) == 0 ? strerrorname_np(-error) : NULL;
   if (name != NULL) return name;
 #endif
-  return uv_err_name_r(error, buffer, size);
+  return buffer;
 }
 
 void xpio_system_ignore_sigpipe(void) {
