@@ -75,6 +75,6 @@ bool xpio_check_address(lua_State *L, int argument, struct sockaddr_in *address)
 
 void xpio_push_address(lua_State *L, const struct sockaddr_in *address) {
   uint32_t ip = ntohl(address->sin_addr.s_addr);
-  lua_pushfstring(L, "%d.%d.%d.%d:%d", (int)(ip >> 24), (int)(ip >> 16 & 255),
-                  (int)(ip >> 8 & 255), (int)(ip & 255), (int)ntohs(address->sin_port));
+  lua_pushfstring(L, "%d.%d.%d.%d:%d", (int)(ip >> 24), (int)(ip >> 16 & 255), (int)(ip >> 8 & 255),
+                  (int)(ip & 255), (int)ntohs(address->sin_port));
 }

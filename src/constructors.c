@@ -52,8 +52,7 @@ static int make_socketpair(lua_State *L) {
   struct xpio_socket *one = new_socket(L);
   struct xpio_socket *other = new_socket(L);
   if (one == NULL || other == NULL) return xpio_push_error(L, UV_EBADF);
-  return opened_both(L, one, other,
-                     xpio_system_socketpair(&one->descriptor, &other->descriptor));
+  return opened_both(L, one, other, xpio_system_socketpair(&one->descriptor, &other->descriptor));
 }
 
 /* xpio.pipe() -> reader, writer | nil, message, code
@@ -62,8 +61,7 @@ static int make_pipe(lua_State *L) {
   struct xpio_socket *reader = new_socket(L);
   struct xpio_socket *writer = new_socket(L);
   if (reader == NULL || writer == NULL) return xpio_push_error(L, UV_EBADF);
-  return opened_both(L, reader, writer,
-                     xpio_system_pipe(&reader->descriptor, &writer->descriptor));
+  return opened_both(L, reader, writer, xpio_system_pipe(&reader->descriptor, &writer->descriptor));
 }
 
 /* The descriptor number of an argument that is one, or a Lua file handle. What
@@ -94,8 +92,11 @@ static int open_descriptor(lua_State *L) {
 
 void xpio_constructors_open(lua_State *L) {
   static const luaL_Reg functions[] = {
-      {"socket", make_socket},     {"socketpair", make_socketpair}, {"pipe", make_pipe},
-      {"fdopen", open_descriptor}, {NULL, NULL},
+      {"socket", make_socket},
+      {"socketpair", make_socketpair},
+      {"pipe", make_pipe},
+      {"fdopen", open_descriptor},
+      {NULL, NULL},
   };
   xpio_set_functions(L, functions);
 }

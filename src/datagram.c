@@ -62,8 +62,10 @@ static int socket_try_sendto(lua_State *L) {
 
 void xpio_datagram_open(lua_State *L) {
   static const luaL_Reg methods[] = {
-      {"recvfrom", socket_recvfrom}, {"try_recvfrom", socket_try_recvfrom},
-      {"sendto", socket_sendto},     {"try_sendto", socket_try_sendto},
+      {"recvfrom", socket_recvfrom},
+      {"try_recvfrom", socket_try_recvfrom},
+      {"sendto", socket_sendto},
+      {"try_sendto", socket_try_sendto},
       {NULL, NULL},
   };
   xpio_set_functions(L, methods);

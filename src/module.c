@@ -1,9 +1,11 @@
-/* The opener: it alone knows all the parts. */
+/* The opener, and what lua_close does: it alone knows all the parts. */
 #include <lauxlib.h>
 #include <lua.h>
+#include <stdlib.h>
 #include <uv.h>
 
 #include "blocking.h"
+#include "loop.h"
 #include "result.h"
 #include "socket.h"
 #include "state.h"
@@ -11,6 +13,41 @@
 #include "tqueue.h"
 #include "waiter.h"
 #include "xpio.h"
+
+/* lua_close finalizes in the reverse order of creation, so nearly everything of
+ * xpio's is closed by now. What is left was made by finalizers while closing:
+ * Lua does not finalize that any more. */
+static int state_gc(lua_State *L) {
+  struct xpio_state *state = lua_touserdata(L, 1);
+  if (state->loop == NULL) return 0;
+  while (!xpio_list_empty(&state->sockets))
+    xpio_socket_close(XPIO_CONTAINER(state->sockets.next, struct xpio_socket, open));
+  xpio_loop_close(state->loop);
+  state->loop = NULL;
+  free(state->buffer);
+  state->buffer = NULL;
+  state->buffer_size = 0;
+  return 0;
+}
+
+/* Makes the state and its loop, and pushes the shared upvalues but for the last. */
+static void open_state(lua_State *L) {
+  struct xpio_state *state = lua_newuserdatauv(L, sizeof *state, XPIO_STATE_USER_VALUES);
+  state->loop = NULL;
+  state->buffer = NULL;
+  state->buffer_size = 0;
+  xpio_list_init(&state->sockets);
+  for (int type = 0; type < XPIO_TYPES; type++) state->metatables[type] = NULL;
+  lua_createtable(L, 0, 1);
+  lua_pushcfunction(L, state_gc);
+  lua_setfield(L, -2, "__gc");
+  lua_setmetatable(L, -2);
+  int error = xpio_loop_open(&state->loop);
+  if (error < 0) luaL_error(L, "xpio: cannot make an event loop: %s", xpio_error_message(error));
+  lua_pushliteral(L, "_queue");
+  lua_pushliteral(L, "_dequeue");
+  lua_pushliteral(L, "_dequeuedata");
+}
 
 /* xpio.setCurrentTask(task | nil)
  * Sets the task that blocking calls schedule. Manual: Tasks. */
@@ -120,7 +157,7 @@ int luaopen_xpio(lua_State *L) {
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, &module_key) == LUA_TTABLE) return 1;
   lua_settop(L, 0);
   xpio_system_ignore_sigpipe();
-  xpio_state_open(L);
+  open_state(L);
   for (int upvalue = 1; upvalue < XPIO_UPVALUE_DEQUEUE; upvalue++) lua_pushvalue(L, upvalue);
   lua_pushnil(L);
   lua_pushcclosure(L, open_waiters, XPIO_UPVALUES);

@@ -81,8 +81,8 @@ static int socket_setsockopt(lua_State *L) {
   struct xpio_socket *socket = xpio_check_socket(L, 1);
   const char *name = luaL_checkstring(L, 2);
   if (strcmp(name, nonblocking_name) == 0)
-    return xpio_push_result(
-        L, xpio_system_set_nonblocking(&socket->descriptor, check_boolean(L, 3)));
+    return xpio_push_result(L,
+                            xpio_system_set_nonblocking(&socket->descriptor, check_boolean(L, 3)));
   const struct option *option = find_option(name);
   if (option == NULL) return push_unknown(L, socket, name);
   int value = option->type == LUA_TBOOLEAN ? check_boolean(L, 3) : check_size(L, 3);

@@ -2,10 +2,6 @@
 
 #include <stdlib.h>
 
-#include "loop.h"
-#include "result.h"
-#include "socket.h"
-
 static const char *const type_names[XPIO_TYPES] = {
     [XPIO_TYPE_SOCKET] = "xpio.socket",
     [XPIO_TYPE_TQUEUE] = "xpio.tqueue",
@@ -63,38 +59,4 @@ char *xpio_state_buffer(struct xpio_state *state, size_t size) {
   state->buffer = buffer;
   state->buffer_size = size;
   return buffer;
-}
-
-/* lua_close finalizes in the reverse order of creation, so nearly everything of
- * xpio's is closed by now. What is left was made by finalizers while closing:
- * Lua does not finalize that any more. */
-static int state_gc(lua_State *L) {
-  struct xpio_state *state = lua_touserdata(L, 1);
-  if (state->loop == NULL) return 0;
-  while (!xpio_list_empty(&state->sockets))
-    xpio_socket_close(XPIO_CONTAINER(state->sockets.next, struct xpio_socket, open));
-  xpio_loop_close(state->loop);
-  state->loop = NULL;
-  free(state->buffer);
-  state->buffer = NULL;
-  state->buffer_size = 0;
-  return 0;
-}
-
-void xpio_state_open(lua_State *L) {
-  struct xpio_state *state = lua_newuserdatauv(L, sizeof *state, XPIO_STATE_USER_VALUES);
-  state->loop = NULL;
-  state->buffer = NULL;
-  state->buffer_size = 0;
-  xpio_list_init(&state->sockets);
-  for (int type = 0; type < XPIO_TYPES; type++) state->metatables[type] = NULL;
-  lua_createtable(L, 0, 1);
-  lua_pushcfunction(L, state_gc);
-  lua_setfield(L, -2, "__gc");
-  lua_setmetatable(L, -2);
-  int error = xpio_loop_open(&state->loop);
-  if (error < 0) luaL_error(L, "xpio: cannot make an event loop: %s", xpio_error_message(error));
-  lua_pushliteral(L, "_queue");
-  lua_pushliteral(L, "_dequeue");
-  lua_pushliteral(L, "_dequeuedata");
 }

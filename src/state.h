@@ -17,7 +17,7 @@ struct xpio_state {
   struct xpio_loop *loop; /* null once lua_close has finalized the state */
   char *buffer;           /* what read and recvfrom read into */
   size_t buffer_size;
-  struct xpio_link sockets;          /* all open sockets */
+  struct xpio_link sockets;           /* all open sockets */
   const void *metatables[XPIO_TYPES]; /* their addresses, to check types by */
 };
 
@@ -40,12 +40,8 @@ static inline struct xpio_state *xpio_state(lua_State *L) {
   return lua_touserdata(L, lua_upvalueindex(XPIO_UPVALUE_STATE));
 }
 
-/* Makes the state and its loop, and pushes the shared upvalues but for the last. */
-void xpio_state_open(lua_State *L);
-
-/* The following are for C functions that have the shared upvalues. */
-
-/* Pushes copies of them. */
+/* Pushes copies of the shared upvalues, which the running function must have;
+ * as it must for all of the following. */
 void xpio_push_upvalues(lua_State *L);
 
 /* Adds functions, which get the same upvalues, to the table on top. */

@@ -120,8 +120,9 @@ int xpio_tqueue_new(lua_State *L) {
 
 void xpio_tqueue_open(lua_State *L) {
   static const luaL_Reg methods[] = {
-      {"wait", tqueue_wait},           {"isEmpty", tqueue_is_empty}, {"__gc", tqueue_gc},
-      {"__tostring", tqueue_tostring}, {NULL, NULL},
+      {"wait", tqueue_wait}, {"isEmpty", tqueue_is_empty},
+      {"__gc", tqueue_gc},   {"__tostring", tqueue_tostring},
+      {NULL, NULL},
   };
   xpio_new_metatable(L, XPIO_TYPE_TQUEUE, methods);
   lua_pop(L, 1);

@@ -115,8 +115,7 @@ static void check_data(lua_State *L, struct data *data) {
   if (type == LUA_TTABLE) {
     data->total = check_array(L);
   } else {
-    if (type != LUA_TSTRING && type != LUA_TNUMBER)
-      luaL_typeerror(L, 2, "string, number or array");
+    if (type != LUA_TSTRING && type != LUA_TNUMBER) luaL_typeerror(L, 2, "string, number or array");
     lua_tolstring(L, 2, &data->total);
   }
   lua_Integer first = luaL_optinteger(L, 3, 1);
@@ -264,8 +263,11 @@ static int socket_write(lua_State *L) {
 
 void xpio_transfer_open(lua_State *L) {
   static const luaL_Reg methods[] = {
-      {"read", socket_read},         {"try_read", socket_try_read}, {"write", socket_write},
-      {"try_write", socket_try_write}, {NULL, NULL},
+      {"read", socket_read},
+      {"try_read", socket_try_read},
+      {"write", socket_write},
+      {"try_write", socket_try_write},
+      {NULL, NULL},
   };
   xpio_set_functions(L, methods);
 }

@@ -87,8 +87,7 @@ static void release(lua_State *L, int index) {
 
 const char *xpio_task_problem(lua_State *L, int task) {
   lua_pushvalue(L, lua_upvalueindex(XPIO_UPVALUE_DEQUEUE_FIELD));
-  if (lua_rawget(L, task) != LUA_TNIL)
-    return lua_pushliteral(L, "the task is already scheduled");
+  if (lua_rawget(L, task) != LUA_TNIL) return lua_pushliteral(L, "the task is already scheduled");
   lua_pop(L, 1);
   lua_pushvalue(L, lua_upvalueindex(XPIO_UPVALUE_QUEUE_FIELD));
   lua_gettable(L, task);
@@ -103,8 +102,7 @@ static void reserve_waiter(lua_State *L, int index) {
   struct xpio_tqueue *queue = lua_touserdata(L, index);
   while (xpio_list_empty(&queue->idle)) {
     lua_getiuservalue(L, index, XPIO_TQUEUE_WAITERS);
-    struct xpio_waiter *waiter =
-        lua_newuserdatauv(L, sizeof *waiter, XPIO_WAITER_USER_VALUES);
+    struct xpio_waiter *waiter = lua_newuserdatauv(L, sizeof *waiter, XPIO_WAITER_USER_VALUES);
     xpio_waiter_init(waiter, queue);
     waiter->slot = queue->slots + 1;
     xpio_set_metatable(L, XPIO_TYPE_WAITER);

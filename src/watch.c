@@ -21,8 +21,8 @@ void xpio_watch_wake_all(struct xpio_watch *watch) {
 static xpio_report on_event;
 
 static int set_interest(struct xpio_socket *socket, int interest) {
-  int result = xpio_system_watch(&socket->descriptor, socket->state->loop, interest, on_event,
-                                 socket);
+  int result =
+      xpio_system_watch(&socket->descriptor, socket->state->loop, interest, on_event, socket);
   socket->watch.interest = result == 0 ? interest : 0;
   return result;
 }

@@ -10,8 +10,8 @@ struct xpio_socket;
 
 struct xpio_watch {
   struct xpio_link readers, writers; /* the waiters for each event */
-  uint64_t read_pass; /* the pass of the loop that last woke readers */
-  unsigned char interest; /* the events that the system reports */
+  uint64_t read_pass;                /* the pass of the loop that last woke readers */
+  unsigned char interest;            /* the events that the system reports */
 };
 
 void xpio_watch_init(struct xpio_watch *watch);

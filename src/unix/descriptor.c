@@ -1,5 +1,4 @@
 /* Descriptors on Unix: making, closing, naming and connecting them. */
-#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -7,19 +6,6 @@
 
 #include "../system.h"
 #include "unix.h"
-
-int xpio_unix_error(void) {
-  switch (errno) {
-  case EAGAIN:
-#if EWOULDBLOCK != EAGAIN
-  case EWOULDBLOCK:
-#endif
-  case EINPROGRESS:
-  case EALREADY:
-  case EINTR: return UV_EAGAIN;
-  default: return uv_translate_sys_error(errno);
-  }
-}
 
 void xpio_descriptor_init(struct xpio_descriptor *descriptor) {
   memset(descriptor, 0, sizeof *descriptor);

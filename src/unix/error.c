@@ -1,8 +1,22 @@
-/* Error messages and names on Unix, and SIGPIPE. */
-#include <signal.h>
+/* Errors on Unix: their codes, messages and names. */
+#include <errno.h>
 #include <string.h>
 
 #include "../system.h"
+#include "unix.h"
+
+int xpio_unix_error(void) {
+  switch (errno) {
+  case EAGAIN:
+#if EWOULDBLOCK != EAGAIN
+  case EWOULDBLOCK:
+#endif
+  case EINPROGRESS:
+  case EALREADY:
+  case EINTR: return UV_EAGAIN;
+  default: return uv_translate_sys_error(errno);
+  }
+}
 
 const char *xpio_system_error_message(int error) {
   return strerror(-error);
@@ -17,12 +31,4 @@ const char *xpio_system_error_name(int error, char *buffer, size_t size) {
   if (name != NULL) return name;
 #endif
   return buffer;
-}
-
-void xpio_system_ignore_sigpipe(void) {
-  struct sigaction action;
-  if (sigaction(SIGPIPE, NULL, &action) < 0 || action.sa_handler != SIG_DFL) return;
-  memset(&action, 0, sizeof action);
-  action.sa_handler = SIG_IGN;
-  sigaction(SIGPIPE, &action, NULL);
 }

@@ -75,8 +75,7 @@ static ptrdiff_t write_nowait(struct xpio_descriptor *descriptor, const uv_buf_t
 
 ptrdiff_t xpio_system_read(struct xpio_descriptor *descriptor, char *buffer, size_t size) {
   switch ((enum xpio_access)descriptor->access) {
-  case XPIO_ACCESS_DONTWAIT:
-    return result_of(recv(descriptor->number, buffer, size, MSG_DONTWAIT));
+  case XPIO_ACCESS_DONTWAIT: return result_of(recv(descriptor->number, buffer, size, MSG_DONTWAIT));
   case XPIO_ACCESS_NOWAIT: return read_nowait(descriptor, buffer, size);
   case XPIO_ACCESS_POLLED: return read_polled(descriptor, buffer, size);
   case XPIO_ACCESS_NONBLOCKING:
@@ -88,8 +87,7 @@ ptrdiff_t xpio_system_read(struct xpio_descriptor *descriptor, char *buffer, siz
 static ptrdiff_t send_buffers(struct xpio_descriptor *descriptor, const uv_buf_t *buffers,
                               unsigned count) {
   int flags = socket_flags(descriptor);
-  if (count == 1)
-    return result_of(send(descriptor->number, buffers->base, buffers->len, flags));
+  if (count == 1) return result_of(send(descriptor->number, buffers->base, buffers->len, flags));
   struct msghdr message = {.msg_iov = (struct iovec *)buffers, .msg_iovlen = count};
   return result_of(sendmsg(descriptor->number, &message, flags));
 }

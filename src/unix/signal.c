@@ -1,4 +1,6 @@
-/* Ctrl-C on Unix. libuv goes on waiting after a signal, and the SIGINT handler
+/* SIGINT and SIGPIPE.
+ *
+ * Ctrl-C: libuv goes on waiting after a signal, and the SIGINT handler
  * of lua.c does no more than set a hook. So the handler is chained: ours calls
  * the one that was there, then wakes every loop, so that `wait` returns and the
  * hook can raise its error.
@@ -121,4 +123,12 @@ void xpio_system_interrupt_remove(uv_async_t *wakeup) {
   if (!any_entry_used()) unchain();
   pthread_mutex_unlock(&entries_mutex);
   while (atomic_load(&handlers_running) > 0) continue;
+}
+
+void xpio_system_ignore_sigpipe(void) {
+  struct sigaction action;
+  if (sigaction(SIGPIPE, NULL, &action) < 0 || action.sa_handler != SIG_DFL) return;
+  memset(&action, 0, sizeof action);
+  action.sa_handler = SIG_IGN;
+  sigaction(SIGPIPE, &action, NULL);
 }
