@@ -25,6 +25,7 @@ void xpio_socket_opened(struct xpio_socket *socket) {
 void xpio_socket_close(struct xpio_socket *socket) {
   xpio_watch_wake_all(&socket->watch);
   socket->watch.interest = 0;
+  socket->read_all = false;
   xpio_list_remove(&socket->open);
   xpio_system_close(&socket->descriptor);
 }
@@ -38,8 +39,9 @@ int xpio_socket_push_refusal(lua_State *L, const struct xpio_socket *socket, int
   return xpio_push_error_as(L, error);
 }
 
+/* Whoever waits has checked the type already. */
 static int arm(lua_State *L, int direction, struct xpio_link **event) {
-  struct xpio_socket *socket = xpio_check_socket(L, 1);
+  struct xpio_socket *socket = lua_touserdata(L, 1);
   *event = NULL;
   return xpio_socket_is_open(socket) ? xpio_watch_arm(socket, direction, event) : 0;
 }

@@ -31,9 +31,7 @@ static bool short_read_tells(const struct xpio_socket *socket) {
                                           socket->descriptor.kind == XPIO_KIND_PIPE);
 }
 
-static int attempt_read(lua_State *L) {
-  struct xpio_socket *socket = xpio_check_socket(L, 1);
-  size_t size = xpio_check_read_size(L, 2);
+static int read_some(lua_State *L, struct xpio_socket *socket, size_t size) {
   if (size == 0) {
     lua_pushliteral(L, "");
     return 1;
@@ -52,12 +50,17 @@ static int attempt_read(lua_State *L) {
   return 1;
 }
 
+static int attempt_read(lua_State *L) {
+  struct xpio_socket *socket = xpio_check_socket(L, 1);
+  return read_some(L, socket, xpio_check_read_size(L, 2));
+}
+
 /* After a short read it waits without trying: polling is level-triggered, so
  * what has come meanwhile is noticed, and a call that fails is saved. */
 static int attempt_blocking_read(lua_State *L) {
   struct xpio_socket *socket = xpio_check_socket(L, 1);
-  bool wait_first = socket->read_all && xpio_check_read_size(L, 2) > 0;
-  if (!wait_first) return attempt_read(L);
+  size_t size = xpio_check_read_size(L, 2);
+  if (!socket->read_all || size == 0) return read_some(L, socket, size);
   socket->read_all = false;
   return XPIO_WOULD_WAIT;
 }
