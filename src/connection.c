@@ -48,6 +48,7 @@ static int socket_connect(lua_State *L) {
   return xpio_block(L, &connect);
 }
 
+/* socket:try_connect(address): the same without waiting, or nil, "retry". */
 static int socket_try_connect(lua_State *L) {
   return xpio_try(L, attempt_connect);
 }
@@ -77,6 +78,7 @@ static int socket_accept(lua_State *L) {
   return xpio_block(L, &accept);
 }
 
+/* socket:try_accept(): the same without waiting, or nil, "retry". */
 static int socket_try_accept(lua_State *L) {
   lua_settop(L, 1);
   lua_pushnil(L);

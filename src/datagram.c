@@ -31,6 +31,7 @@ static int socket_recvfrom(lua_State *L) {
   return xpio_block(L, &receive);
 }
 
+/* socket:try_recvfrom(size): the same without waiting, or nil, "retry". */
 static int socket_try_recvfrom(lua_State *L) {
   return xpio_try(L, attempt_receive);
 }
@@ -56,6 +57,7 @@ static int socket_sendto(lua_State *L) {
   return xpio_block(L, &send);
 }
 
+/* socket:try_sendto(data, address): the same without waiting, or nil, "retry". */
 static int socket_try_sendto(lua_State *L) {
   return xpio_try(L, attempt_send);
 }

@@ -114,7 +114,7 @@ static const char *kind_name(const struct xpio_socket *socket) {
   return "socket";
 }
 
-/* "TCP socket 127.0.0.1:80 to 127.0.0.1:5000 (descriptor 7)" */
+/* tostring(socket) -> "TCP socket 127.0.0.1:80 to 127.0.0.1:5000 (descriptor 7)" */
 static int socket_tostring(lua_State *L) {
   struct xpio_socket *socket = xpio_check_socket(L, 1);
   if (!xpio_socket_is_open(socket)) {

@@ -89,6 +89,7 @@ static int tqueue_is_empty(lua_State *L) {
   return 1;
 }
 
+/* tostring(tqueue) -> "task queue (1 waiting, 0 ready)" */
 static int tqueue_tostring(lua_State *L) {
   const struct xpio_tqueue *queue = check_queue(L);
   lua_pushfstring(L, "task queue (%I waiting, %I ready)", (LUAI_UACINT)queue->waiting_count,

@@ -73,6 +73,7 @@ static int socket_read(lua_State *L) {
   return xpio_block(L, &read);
 }
 
+/* socket:try_read(size): the same without waiting, or nil, "retry". */
 static int socket_try_read(lua_State *L) {
   return xpio_try(L, attempt_read);
 }
@@ -185,9 +186,6 @@ static ptrdiff_t write_some(lua_State *L, struct xpio_socket *socket, struct dat
   return written;
 }
 
-/* socket:try_write(data [, first]) -> bytes written | nil, message, code
- * data: a string, a number, or an array of them; first: the byte to begin
- * with, 1 by default. Manual: Writing. */
 static int attempt_write(lua_State *L) {
   struct xpio_socket *socket = xpio_check_socket(L, 1);
   struct data data;
@@ -199,6 +197,9 @@ static int attempt_write(lua_State *L) {
   return 1;
 }
 
+/* socket:try_write(data [, first]) -> bytes written | nil, message, code | nil, "retry"
+ * data: a string, a number, or an array of them; first: the byte to begin
+ * with, 1 by default. One system call. Manual: Writing. */
 static int socket_try_write(lua_State *L) {
   return xpio_try(L, attempt_write);
 }
