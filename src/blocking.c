@@ -39,7 +39,7 @@ static int no_operation(lua_State *L) {
  * C stack, and the loop run until it is ready. Returns 0 or an error. */
 static int wait_in_place(lua_State *L, xpio_arm *arm) {
   struct xpio_loop *loop = xpio_state(L)->loop;
-  struct xpio_link *event;
+  struct xpio_event *event;
   int error = arm(L, &event);
   if (error < 0 || event == NULL) return error;
   struct xpio_tqueue queue;

@@ -64,6 +64,7 @@ static int attempt_accept(lua_State *L) {
     lua_replace(L, 2);
   }
   int error = xpio_system_accept(&listener->descriptor, &accepted->descriptor);
+  xpio_event_attempted(&listener->watch.readable, error);
   if (error == UV_EAGAIN) return XPIO_WOULD_WAIT;
   if (error < 0) return xpio_push_error(L, error);
   xpio_socket_opened(accepted);

@@ -15,6 +15,7 @@ static int attempt_receive(lua_State *L) {
   if (buffer == NULL && size > 0) return xpio_push_error(L, UV_ENOMEM);
   struct sockaddr_in sender;
   ptrdiff_t count = xpio_system_receive_from(&socket->descriptor, buffer, size, &sender);
+  xpio_event_attempted(&socket->watch.readable, count);
   if (count == UV_EAGAIN) return XPIO_WOULD_WAIT;
   if (count < 0) return xpio_push_error(L, (int)count);
   lua_pushlstring(L, buffer, (size_t)count);
@@ -43,6 +44,7 @@ static int attempt_send(lua_State *L) {
   struct sockaddr_in address;
   if (!xpio_check_address(L, 3, &address)) return xpio_socket_push_refusal(L, socket, UV_EINVAL);
   ptrdiff_t count = xpio_system_send_to(&socket->descriptor, data, size, &address);
+  xpio_event_attempted(&socket->watch.writable, count);
   if (count == UV_EAGAIN) return XPIO_WOULD_WAIT;
   if (count < 0) return xpio_push_error(L, (int)count);
   lua_pushinteger(L, (lua_Integer)count);

@@ -40,17 +40,17 @@ int xpio_socket_push_refusal(lua_State *L, const struct xpio_socket *socket, int
 }
 
 /* Whoever waits has checked the type already. */
-static int arm(lua_State *L, int direction, struct xpio_link **event) {
+static int arm(lua_State *L, int direction, struct xpio_event **event) {
   struct xpio_socket *socket = lua_touserdata(L, 1);
   *event = NULL;
   return xpio_socket_is_open(socket) ? xpio_watch_arm(socket, direction, event) : 0;
 }
 
-int xpio_arm_read(lua_State *L, struct xpio_link **event) {
+int xpio_arm_read(lua_State *L, struct xpio_event **event) {
   return arm(L, XPIO_READABLE, event);
 }
 
-int xpio_arm_write(lua_State *L, struct xpio_link **event) {
+int xpio_arm_write(lua_State *L, struct xpio_event **event) {
   return arm(L, XPIO_WRITABLE, event);
 }
 

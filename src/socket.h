@@ -42,8 +42,8 @@ static inline bool xpio_socket_is_open(const struct xpio_socket *socket) {
 }
 
 /* For operations on the socket at index 1 that wait to read or to write. */
-int xpio_arm_read(lua_State *L, struct xpio_link **event);
-int xpio_arm_write(lua_State *L, struct xpio_link **event);
+int xpio_arm_read(lua_State *L, struct xpio_event **event);
+int xpio_arm_write(lua_State *L, struct xpio_event **event);
 
 /* Makes the metatable of sockets and leaves it on the stack. The other files of
  * socket methods then add theirs to it. */

@@ -40,6 +40,7 @@ static int read_some(lua_State *L, struct xpio_socket *socket, size_t size) {
   char *buffer = xpio_state_buffer(socket->state, size);
   if (buffer == NULL) return xpio_push_error(L, UV_ENOMEM);
   ptrdiff_t count = xpio_system_read(&socket->descriptor, buffer, size);
+  xpio_event_attempted(&socket->watch.readable, count);
   if (count == UV_EAGAIN) return XPIO_WOULD_WAIT;
   if (count < 0) return xpio_push_error(L, (int)count);
   socket->read_all = (size_t)count < size && short_read_tells(socket);
@@ -182,6 +183,7 @@ static ptrdiff_t write_some(lua_State *L, struct xpio_socket *socket, struct dat
     uv_buf_t buffer = {.base = string + data->position, .len = length - data->position};
     written = xpio_system_write(&socket->descriptor, &buffer, 1);
   }
+  xpio_event_attempted(&socket->watch.writable, written);
   if (written > 0) data->position += (size_t)written;
   return written;
 }

@@ -20,6 +20,7 @@ void xpio_waiter_init(struct xpio_waiter *waiter, struct xpio_tqueue *queue) {
   waiter->blocked = NULL;
   waiter->slot = 0;
   waiter->state = XPIO_WAITER_IDLE;
+  waiter->served = false;
 }
 
 static void make_ready(struct xpio_waiter *waiter) {
@@ -28,31 +29,50 @@ static void make_ready(struct xpio_waiter *waiter) {
   xpio_list_append(&waiter->queue->ready, &waiter->link);
 }
 
-void xpio_waiter_start(struct xpio_waiter *waiter, struct xpio_link *event) {
+static void unlink_waiter(struct xpio_waiter *waiter) {
+  if (waiter->state == XPIO_WAITER_WAITING) waiter->queue->waiting_count--;
+  if (waiter->state == XPIO_WAITER_READY) waiter->queue->ready_count--;
   xpio_list_remove(&waiter->link);
+}
+
+void xpio_waiter_start(struct xpio_waiter *waiter, struct xpio_event *event) {
+  unlink_waiter(waiter);
   if (event == NULL) {
     make_ready(waiter);
     return;
   }
   waiter->state = XPIO_WAITER_WAITING;
   waiter->queue->waiting_count++;
-  xpio_list_append(event, &waiter->link);
+  waiter->served = event->served;
+  event->served = false;
+  xpio_list_append(&event->waiters, &waiter->link);
 }
 
 void xpio_waiter_stop(struct xpio_waiter *waiter) {
-  if (waiter->state == XPIO_WAITER_WAITING) waiter->queue->waiting_count--;
-  if (waiter->state == XPIO_WAITER_READY) waiter->queue->ready_count--;
+  unlink_waiter(waiter);
   waiter->state = XPIO_WAITER_IDLE;
   waiter->blocked = NULL;
-  xpio_list_remove(&waiter->link);
 }
 
-void xpio_wake(struct xpio_link *event) {
-  while (!xpio_list_empty(event)) {
-    struct xpio_waiter *waiter = XPIO_CONTAINER(event->next, struct xpio_waiter, link);
-    xpio_waiter_stop(waiter);
+void xpio_event_init(struct xpio_event *event) {
+  xpio_list_init(&event->waiters);
+  event->served = false;
+}
+
+static void wake_those(struct xpio_event *event, bool served) {
+  struct xpio_link *next;
+  for (struct xpio_link *link = event->waiters.next; link != &event->waiters; link = next) {
+    struct xpio_waiter *waiter = XPIO_CONTAINER(link, struct xpio_waiter, link);
+    next = link->next;
+    if (waiter->served != served) continue;
+    unlink_waiter(waiter);
     make_ready(waiter);
   }
+}
+
+void xpio_wake(struct xpio_event *event) {
+  wake_those(event, false);
+  wake_those(event, true);
 }
 
 /* Sets a field of the task at this index from the value on top, popping it.
@@ -135,7 +155,7 @@ int xpio_schedule(lua_State *L, int task, xpio_arm *arm) {
   set_field(L, task, XPIO_UPVALUE_DEQUEUEDATA_FIELD);
   lua_pushvalue(L, lua_upvalueindex(XPIO_UPVALUE_DEQUEUE));
   set_field(L, task, XPIO_UPVALUE_DEQUEUE_FIELD);
-  struct xpio_link *event = NULL;
+  struct xpio_event *event = NULL;
   int error = arm(L, &event);
   if (error < 0) {
     clear_fields(L, task);

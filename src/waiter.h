@@ -34,6 +34,15 @@ struct xpio_tqueue {
 
 enum xpio_waiter_state { XPIO_WAITER_IDLE, XPIO_WAITER_WAITING, XPIO_WAITER_READY };
 
+/* Something to wait for. */
+struct xpio_event {
+  struct xpio_link waiters;
+  /* An attempt at what they wait for has succeeded: whoever waits next is taken to
+   * have had its turn, and is woken after those who have not. Otherwise, of many
+   * readers the first to be woken would be the first to wait again, for ever. */
+  bool served;
+};
+
 struct xpio_waiter {
   struct xpio_link link;
   struct xpio_tqueue *queue;
@@ -41,16 +50,16 @@ struct xpio_waiter {
   const lua_State *blocked;
   lua_Integer slot; /* where the queue keeps it */
   enum xpio_waiter_state state;
+  bool served; /* as the event was when it began to wait */
 };
 
 /* The user values of a waiter, and of a queue. */
 enum { XPIO_WAITER_TASK = 1, XPIO_WAITER_OBJECT, XPIO_WAITER_USER_VALUES = 2 };
 enum { XPIO_TQUEUE_WAITERS = 1, XPIO_TQUEUE_USER_VALUES = 1 };
 
-/* Finds the list that a waiter for some event of the object at stack index 1
- * belongs to, and sees to it that the event will be noticed. Null when the
- * event is there already. Returns 0 or an error. */
-typedef int xpio_arm(lua_State *L, struct xpio_link **event);
+/* Finds the event of the object at stack index 1 to wait for, and sees to it that
+ * it will be noticed. Null when it is there already. Returns 0 or an error. */
+typedef int xpio_arm(lua_State *L, struct xpio_event **event);
 
 /* An empty queue, and a waiter of it that no Lua value stands for. */
 void xpio_tqueue_init(struct xpio_tqueue *queue, struct xpio_state *state);
@@ -66,14 +75,22 @@ const char *xpio_task_problem(lua_State *L, int task);
  * raise a memory error, and then too has changed nothing. */
 int xpio_schedule(lua_State *L, int task, xpio_arm *arm);
 
-/* Links a waiter to its event, or makes it ready when that is null. */
-void xpio_waiter_start(struct xpio_waiter *waiter, struct xpio_link *event);
+/* Lets an idle waiter wait for the event, or makes it ready when that is null. */
+void xpio_waiter_start(struct xpio_waiter *waiter, struct xpio_event *event);
 
-/* Takes a waiter out of its event's list or the ready list. */
+/* Makes a waiter idle, wherever it is. */
 void xpio_waiter_stop(struct xpio_waiter *waiter);
 
-/* Makes every waiter in the list ready. */
-void xpio_wake(struct xpio_link *event);
+void xpio_event_init(struct xpio_event *event);
+
+/* To be told the result of every attempt at what the event's waiters want. */
+static inline void xpio_event_attempted(struct xpio_event *event, ptrdiff_t result) {
+  if (result >= 0) event->served = true;
+}
+
+/* Makes all its waiters ready: first, in the order in which they came, those
+ * whose turn it is. */
+void xpio_wake(struct xpio_event *event);
 
 /* Takes the first ready waiter's task out of the queue, the userdata at index
  * `queue`, and pushes it. There must be one. Allocates nothing. */

@@ -7,15 +7,15 @@
 #include "waiter.h"
 
 void xpio_watch_init(struct xpio_watch *watch) {
-  xpio_list_init(&watch->readers);
-  xpio_list_init(&watch->writers);
+  xpio_event_init(&watch->readable);
+  xpio_event_init(&watch->writable);
   watch->read_pass = 0;
   watch->interest = 0;
 }
 
 void xpio_watch_wake_all(struct xpio_watch *watch) {
-  xpio_wake(&watch->readers);
-  xpio_wake(&watch->writers);
+  xpio_wake(&watch->readable);
+  xpio_wake(&watch->writable);
 }
 
 static xpio_report on_event;
@@ -38,15 +38,15 @@ static void on_event(void *owner, int events, bool stopped) {
   uint64_t pass = socket->state->loop->pass;
   int interest = stopped ? 0 : watch->interest;
   if (events & XPIO_READABLE) {
-    if (!xpio_list_empty(&watch->readers)) {
-      xpio_wake(&watch->readers);
+    if (!xpio_list_empty(&watch->readable.waiters)) {
+      xpio_wake(&watch->readable);
       watch->read_pass = pass;
     } else if (watch->read_pass != pass) {
       interest &= ~XPIO_READABLE;
     }
   }
   if (events & XPIO_WRITABLE) {
-    xpio_wake(&watch->writers);
+    xpio_wake(&watch->writable);
     interest &= ~XPIO_WRITABLE;
   }
   socket->read_all = false;
@@ -58,7 +58,7 @@ static void on_event(void *owner, int events, bool stopped) {
   }
 }
 
-int xpio_watch_arm(struct xpio_socket *socket, int direction, struct xpio_link **event) {
+int xpio_watch_arm(struct xpio_socket *socket, int direction, struct xpio_event **event) {
   struct xpio_watch *watch = &socket->watch;
   *event = NULL;
   if ((socket->descriptor.modes & direction) == 0) return 0;
@@ -70,6 +70,6 @@ int xpio_watch_arm(struct xpio_socket *socket, int direction, struct xpio_link *
       return result;
     }
   }
-  *event = direction == XPIO_READABLE ? &watch->readers : &watch->writers;
+  *event = direction == XPIO_READABLE ? &watch->readable : &watch->writable;
   return 0;
 }

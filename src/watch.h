@@ -4,23 +4,23 @@
 
 #include <stdint.h>
 
-#include "list.h"
+#include "waiter.h"
 
 struct xpio_socket;
 
 struct xpio_watch {
-  struct xpio_link readers, writers; /* the waiters for each event */
-  uint64_t read_pass;                /* the pass of the loop that last woke readers */
-  unsigned char interest;            /* the events that the system reports */
+  struct xpio_event readable, writable;
+  uint64_t read_pass;     /* the pass of the loop that last woke readers */
+  unsigned char interest; /* the events that the system reports */
 };
 
 void xpio_watch_init(struct xpio_watch *watch);
 
-/* Sees to it that an event, XPIO_READABLE or XPIO_WRITABLE, of an open socket
- * will wake the waiters in the list it puts into `event`; null when the event
- * is there already or can never come, so that the call itself reports what is.
- * Returns 0 or an error. */
-int xpio_watch_arm(struct xpio_socket *socket, int direction, struct xpio_link **event);
+/* Sees to it that an event of an open socket, for XPIO_READABLE or XPIO_WRITABLE,
+ * will be noticed, and puts it into `event`; null when it is there already or
+ * can never come, so that the call itself reports what is. Returns 0 or an
+ * error. */
+int xpio_watch_arm(struct xpio_socket *socket, int direction, struct xpio_event **event);
 
 /* Wakes everyone who waits for anything. */
 void xpio_watch_wake_all(struct xpio_watch *watch);
