@@ -1,0 +1,96 @@
+local support = require "support"
+
+describe("Ctrl-C", function()
+  local function is_asleep(pid)
+    local file <close> = io.open(("/proc/%d/status"):format(pid))
+    return not file or file:read "a":match "State:%s*(%a)" ~= "R"
+  end
+
+  --- Run a script in a process of its own, and send it SIGINT once, when it has
+  --- gone to sleep. Returns what it prints, and its exit status.
+  local function interrupted(script, interpreter_options)
+    local path = os.tmpname()
+    local file = assert(io.open(path, "w"))
+    file:write([[
+      local xpio = require "xpio"
+      io.stdout:setvbuf "no"
+      print((io.open "/proc/self/stat":read "n"))
+    ]] .. script)
+    file:close()
+    local command = ("exec timeout -s KILL %d %s %s %s 2>&1"):format(
+      support.patience, support.quote(support.interpreter), interpreter_options or "", path)
+    local process = assert(io.popen(command))
+    local pid = assert(process:read("n", "l"))
+    while not is_asleep(pid) do end -- luacheck: ignore 542
+    assert(os.execute("kill -INT " .. pid))
+    local output = process:read "a"
+    local _, _, status = process:close()
+    os.remove(path)
+    return output, status
+  end
+
+  before_each(function()
+    if not io.open "/proc/self/stat" then pending "there is no /proc" end
+  end)
+
+  local function assert_interrupted(script, interpreter_options)
+    local output, status = interrupted(script .. " print 'not reached'", interpreter_options)
+    assert.matches("interrupted!", output)
+    assert.not_matches("not reached", output)
+    assert.equal(1, status)
+  end
+
+  it("interrupts a wait without a timeout at the first press", function()
+    assert_interrupted [[
+      local reader = xpio.pipe()
+      local queue = xpio.tqueue()
+      reader:when_read { _queue = queue }
+      queue:wait()
+    ]]
+  end)
+
+  it("interrupts a wait with a timeout, and one for ever", function()
+    assert_interrupted "xpio.tqueue():wait(60)"
+    assert_interrupted "xpio.tqueue():wait(math.huge)"
+  end)
+
+  it("interrupts a blocking call on the main thread", function()
+    assert_interrupted "xpio.pipe():read(1)"
+  end)
+
+  -- lua.c installs its handler anew for every chunk, here after xpio was loaded.
+  it("interrupts also when the module was loaded by -l", function()
+    assert_interrupted("xpio.tqueue():wait(60)", "-l xpio")
+  end)
+
+  it("raises an error that can be caught, and the program goes on", function()
+    local output, status = interrupted [[
+      local ok, message = pcall(function()
+        xpio.tqueue():wait(60)
+        return "not reached"
+      end)
+      print(ok, message:match "interrupted!")
+      local queue = xpio.tqueue()
+      local reader, writer = xpio.pipe()
+      local task = { _queue = queue }
+      reader:when_read(task)
+      writer:write "alive"
+      print(#queue:wait(), reader:read(10))
+    ]]
+    assert.equal("false\tinterrupted!\n1\talive\n", output)
+    assert.equal(0, status)
+  end)
+
+  it("lets a wait in a coroutine return what it has", function()
+    local output, status = interrupted [[
+      local waiting = coroutine.wrap(function()
+        print(#xpio.tqueue():wait(60))
+        coroutine.yield()
+      end)
+      waiting()
+    ]]
+    assert.matches("^0\n", output)
+    assert.matches("interrupted!", output)
+    assert.equal(1, status)
+  end)
+end)
