@@ -588,8 +588,8 @@ describe("http-server.lua", function()
 
   it("says how it is used, and what is wrong with its root or address", function()
     local function fail(...)
-      local format = "timeout 20 " .. support.lua .. " %s" .. (" %s"):rep(select("#", ...)) .. " 2>&1"
-      local output, status = run(format, support.examples .. "/http-server.lua", ...)
+      local program = "timeout 20 " .. support.lua .. " %s" .. (" %s"):rep(select("#", ...))
+      local output, status = run(program .. " 2>&1", support.examples .. "/http-server.lua", ...)
       assert.is_true(status ~= 0)
       return output
     end
