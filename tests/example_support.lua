@@ -30,19 +30,25 @@ end
 --- The start of a shell command that runs Lua with xpio. AddressSanitizer would
 --- keep freed memory for a while, and some tests measure memory.
 support.lua = support.command(
-  'env LUA_CPATH=%s ASAN_OPTIONS="$ASAN_OPTIONS:quarantine_size_mb=1" %s',
-  build .. "/?.so", find_interpreter())
+  'env LD_PRELOAD=%s LUA_CPATH=%s ASAN_OPTIONS="$ASAN_OPTIONS:quarantine_size_mb=1" %s',
+  os.getenv "LD_PRELOAD" or "", build .. "/?.so", find_interpreter())
+
+--- Other programs than Lua may hang with a sanitizer's library in them: curl does.
+local function popen(command, mode)
+  return assert(io.popen("unset LD_PRELOAD\n" .. command, mode))
+end
 
 --- What a shell command writes, and its exit status.
 function support.run(format, ...)
-  local process <close> = assert(io.popen(support.command(format, ...)))
+  local process <close> = popen(support.command(format, ...))
   local output = process:read "a"
   local _, _, status = process:close()
   return output, status
 end
 
 function support.has(program)
-  return (os.execute("command -v " .. program .. " >/dev/null 2>&1"))
+  local _, status = support.run("command -v %s >/dev/null 2>&1", program)
+  return status == 0
 end
 
 function support.read_file(path)
@@ -85,12 +91,12 @@ function support.start(folder, command, before)
   local fifo, log = ("%s/%d.fifo"):format(folder, started), ("%s/%d.log"):format(folder, started)
   support.run("mkfifo %s", fifo)
   local script = ("%s\necho $$\nexec %s"):format(before or "", command)
-  local keeper = assert(io.popen(support.command([[
+  local keeper = popen(support.command([[
     sh -c %s </dev/null >%s 2>%s &
     timeout %s cat >/dev/null
     kill $! 2>/dev/null
     wait
-  ]], script, fifo, log, LIFETIME), "w"))
+  ]], script, fifo, log, LIFETIME), "w")
   local output = assert(io.open(fifo))
   local process = setmetatable({ keeper = keeper, output = output, log = log }, Process)
   process.pid = assert(output:read("n", "l"), "no process number")
