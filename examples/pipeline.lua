@@ -1,0 +1,72 @@
+--- Counts the words of its standard input and has another program sort the counts:
+---
+---     lua pipeline.lua [COMMAND] <TEXT
+---
+---     standard input -> split -> socketpair -> count -> pipe -> COMMAND -> standard output
+---
+--- "split" and "count" are tasks of this process. COMMAND is a process of its own,
+--- "sort -k1,1nr -k2" if it is not given. A slow stage holds up the stages before
+--- it, and the end of the stream goes from one to the next.
+package.path = (arg[0]:match "^.*/" or "./") .. "?.lua;" .. package.path
+
+local xpio = require "xpio"
+local dispatcher = require "dispatcher"
+
+local CHUNK = 65536
+local WORD = "[%w\128-\255]+" -- all of UTF-8 beyond ASCII counts as letters
+local COMPLETE = "^(.*[^%w\128-\255])(.*)$" -- up to the last character that is in no word
+
+--- Write every word of the input in lower case on a line of its own.
+local function split(source, sink)
+  local input <close> = source
+  local output <close> = sink
+  local rest = ""
+  repeat
+    local piece, message = input:read(CHUNK)
+    assert(not message, message)
+    -- The last word may go on in the next piece. None goes on after the end.
+    local text = rest .. (piece or "\n")
+    local complete, word = text:match(COMPLETE)
+    rest = word or text
+    local lines = {}
+    for found in (complete or ""):gmatch(WORD) do lines[#lines + 1] = found:lower() .. "\n" end
+    assert(output:write(lines))
+  until not piece
+end
+
+--- Read words, one a line, and at their end write how often each of them came.
+local function count(source, sink)
+  local input <close> = source
+  local output <close> = sink
+  local counts, rest = {}, ""
+  repeat
+    local piece, message = input:read(CHUNK)
+    assert(not message, message)
+    rest = rest .. (piece or "")
+    local lines = rest:match "^.*\n" or ""
+    rest = rest:sub(#lines + 1)
+    for word in lines:gmatch "[^\n]+" do counts[word] = (counts[word] or 0) + 1 end
+  until not piece
+
+  local report = {}
+  for word, times in pairs(counts) do report[#report + 1] = ("%7d %s\n"):format(times, word) end
+  local written, message, code = output:write(report)
+  -- A program may have read enough and ended: so does `head`.
+  assert(written or code == "EPIPE", message)
+end
+
+if arg[2] then
+  io.stderr:write("usage: ", arg[0], " [COMMAND]\n")
+  os.exit(2)
+end
+
+local command <close> = assert(io.popen(arg[1] or "sort -k1,1nr -k2", "w"))
+local near, far = assert(xpio.socketpair())
+dispatcher.start(split, assert(xpio.fdopen(io.stdin)), near)
+dispatcher.start(count, far, assert(xpio.fdopen(command)))
+dispatcher.run()
+
+-- "count" has closed the object that xpio made of the pipe; Lua's own handle is
+-- still open. When that is closed the command sees the end, and we wait for its.
+local ok, _, status = command:close()
+os.exit(ok or status)
