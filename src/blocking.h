@@ -10,9 +10,10 @@
 enum { XPIO_WOULD_WAIT = -1 };
 
 struct xpio_operation {
-  /* Checks the arguments, makes at most one system call that could wait, and
-   * pushes the results; returns their number, or XPIO_WOULD_WAIT. It is called
-   * again, with the same stack below `slots`, after every wait. */
+  /* Checks the arguments, makes its system calls until one would wait, and pushes
+   * the results; returns their number, or XPIO_WOULD_WAIT, which it may also say
+   * without trying when it knows. It is called again after every wait, with the
+   * same stack up to `slots`. */
   int (*attempt)(lua_State *L);
   xpio_arm *arm; /* what to wait for */
   int arguments; /* how many the Lua function takes */

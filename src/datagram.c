@@ -11,6 +11,7 @@
 static int attempt_receive(lua_State *L) {
   struct xpio_socket *socket = xpio_check_socket(L, 1);
   size_t size = xpio_check_read_size(L, 2);
+  if (!xpio_socket_is_open(socket)) return xpio_push_error(L, UV_EBADF);
   char *buffer = xpio_state_buffer(socket->state, size);
   if (buffer == NULL && size > 0) return xpio_push_error(L, UV_ENOMEM);
   struct sockaddr_in sender;
@@ -18,14 +19,19 @@ static int attempt_receive(lua_State *L) {
   xpio_event_attempted(&socket->watch.readable, count);
   if (count == UV_EAGAIN) return XPIO_WOULD_WAIT;
   if (count < 0) return xpio_push_error(L, (int)count);
+  if (count == 0 && size > 0 && !xpio_is_datagram(socket)) {
+    lua_pushnil(L);
+    return 1;
+  }
   lua_pushlstring(L, buffer, (size_t)count);
   if (sender.sin_family != AF_INET) return 1;
   xpio_push_address(L, &sender);
   return 2;
 }
 
-/* socket:recvfrom(size) -> string, address | nil, message, code
+/* socket:recvfrom(size) -> string, address | nil | nil, message, code
  * size: the most bytes to return of the datagram, the rest of which is lost.
+ * Of a stream: what read returns.
  * Blocking; to be tried again when readable. Manual: Datagrams. */
 static int socket_recvfrom(lua_State *L) {
   static const struct xpio_operation receive = {attempt_receive, xpio_arm_read, 2, 2};

@@ -19,16 +19,18 @@ size_t xpio_check_read_size(lua_State *L, int argument) {
   return size < LONGEST_READ ? (size_t)size : LONGEST_READ;
 }
 
-static bool is_datagram(const struct xpio_socket *socket) {
+bool xpio_is_datagram(const struct xpio_socket *socket) {
   return socket->descriptor.kind == XPIO_KIND_UDP ||
          socket->descriptor.kind == XPIO_KIND_UNIX_DATAGRAM;
 }
 
-/* Whether a read that took less than it asked for took all there was. */
-static bool short_read_tells(const struct xpio_socket *socket) {
-  return !socket->descriptor.blocking && (socket->descriptor.kind == XPIO_KIND_TCP ||
-                                          socket->descriptor.kind == XPIO_KIND_UNIX_STREAM ||
-                                          socket->descriptor.kind == XPIO_KIND_PIPE);
+/* Whether a read that took less than it asked for took all there was, and a
+ * write that took less than it was given filled all the room. */
+static bool short_transfer_tells(const struct xpio_socket *socket) {
+  return !socket->descriptor.blocking && !socket->descriptor.foreign &&
+         (socket->descriptor.kind == XPIO_KIND_TCP ||
+          socket->descriptor.kind == XPIO_KIND_UNIX_STREAM ||
+          socket->descriptor.kind == XPIO_KIND_PIPE);
 }
 
 static int read_some(lua_State *L, struct xpio_socket *socket, size_t size) {
@@ -43,8 +45,8 @@ static int read_some(lua_State *L, struct xpio_socket *socket, size_t size) {
   xpio_event_attempted(&socket->watch.readable, count);
   if (count == UV_EAGAIN) return XPIO_WOULD_WAIT;
   if (count < 0) return xpio_push_error(L, (int)count);
-  socket->read_all = (size_t)count < size && short_read_tells(socket);
-  if (count == 0 && !is_datagram(socket))
+  socket->read_all = (size_t)count < size && short_transfer_tells(socket);
+  if (count == 0 && !xpio_is_datagram(socket))
     lua_pushnil(L);
   else
     lua_pushlstring(L, buffer, (size_t)count);
@@ -159,14 +161,17 @@ static unsigned gather_array(lua_State *L, struct data *data, uv_buf_t *buffers,
 }
 
 /* Writes some of an array with one system call. */
-static ptrdiff_t write_array(lua_State *L, struct xpio_socket *socket, struct data *data) {
+static ptrdiff_t write_array(lua_State *L, struct xpio_socket *socket, struct data *data,
+                             size_t *asked) {
   uv_buf_t buffers[XPIO_WRITE_BUFFERS];
   int top = lua_gettop(L);
   unsigned count = gather_array(L, data, buffers, XPIO_WRITE_BUFFERS);
-  size_t gathered = 0;
-  for (unsigned i = 0; i < count; i++) gathered += buffers[i].len;
+  /* Elsewhere than on Linux, writing no buffers is an error. */
+  if (count == 0) buffers[count++] = (uv_buf_t){.base = "", .len = 0};
+  *asked = 0;
+  for (unsigned i = 0; i < count; i++) *asked += buffers[i].len;
   ptrdiff_t written;
-  if (is_datagram(socket) && gathered < data->total - data->position)
+  if (xpio_is_datagram(socket) && *asked < data->total - data->position)
     written = UV_EMSGSIZE; /* the rest would become a datagram of its own */
   else
     written = xpio_system_write(&socket->descriptor, buffers, count);
@@ -174,17 +179,20 @@ static ptrdiff_t write_array(lua_State *L, struct xpio_socket *socket, struct da
   return written;
 }
 
-/* Writes some of what is left with one system call; returns as that does. */
-static ptrdiff_t write_some(lua_State *L, struct xpio_socket *socket, struct data *data) {
-  ptrdiff_t written;
-  if (lua_istable(L, 2)) {
-    written = write_array(L, socket, data);
-  } else {
-    size_t length;
-    char *string = (char *)lua_tolstring(L, 2, &length);
-    uv_buf_t buffer = {.base = string + data->position, .len = length - data->position};
-    written = xpio_system_write(&socket->descriptor, &buffer, 1);
-  }
+static ptrdiff_t write_string(lua_State *L, struct xpio_socket *socket, struct data *data,
+                              size_t *asked) {
+  char *string = (char *)lua_tostring(L, 2);
+  uv_buf_t buffer = {.base = string + data->position, .len = data->total - data->position};
+  *asked = buffer.len;
+  return xpio_system_write(&socket->descriptor, &buffer, 1);
+}
+
+/* Writes some of what is left with one system call, and returns as that does;
+ * `asked` is how much that call was given. */
+static ptrdiff_t write_some(lua_State *L, struct xpio_socket *socket, struct data *data,
+                            size_t *asked) {
+  ptrdiff_t written = lua_istable(L, 2) ? write_array(L, socket, data, asked)
+                                        : write_string(L, socket, data, asked);
   xpio_event_attempted(&socket->watch.writable, written);
   if (written > 0) data->position += (size_t)written;
   return written;
@@ -194,7 +202,8 @@ static int attempt_write(lua_State *L) {
   struct xpio_socket *socket = xpio_check_socket(L, 1);
   struct data data;
   check_data(L, &data);
-  ptrdiff_t written = write_some(L, socket, &data);
+  size_t asked;
+  ptrdiff_t written = write_some(L, socket, &data, &asked);
   if (written == UV_EAGAIN) return XPIO_WOULD_WAIT;
   if (written < 0) return xpio_push_error(L, (int)written);
   lua_pushinteger(L, (lua_Integer)written);
@@ -238,16 +247,20 @@ static void load_data(lua_State *L, struct data *data) {
 }
 
 /* One system call even for no data: that sends an empty datagram, and notices
- * a closed socket. */
+ * a closed socket. After a short write it waits without trying again. */
 static int attempt_blocking_write(lua_State *L) {
   struct xpio_socket *socket = xpio_check_socket(L, 1);
   struct data data;
   load_data(L, &data);
   ptrdiff_t written;
+  bool full;
   do {
-    written = write_some(L, socket, &data);
-  } while (written > 0 && data.position < data.total);
-  if (written == UV_EAGAIN) {
+    size_t asked;
+    written = write_some(L, socket, &data, &asked);
+    full = written == UV_EAGAIN ||
+           (written >= 0 && (size_t)written < asked && short_transfer_tells(socket));
+  } while (written > 0 && !full && data.position < data.total);
+  if (full) {
     save_data(L, &data);
     return XPIO_WOULD_WAIT;
   }

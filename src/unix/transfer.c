@@ -2,8 +2,10 @@
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "../system.h"
@@ -32,20 +34,37 @@ static int socket_flags(const struct xpio_descriptor *descriptor) {
   return MSG_NOSIGNAL | (descriptor->access == XPIO_ACCESS_DONTWAIT ? MSG_DONTWAIT : 0);
 }
 
+/* How much may be read without waiting for more. With VTIME set, a terminal is
+ * ready at its first byte but waits for others if asked for more than it has;
+ * FIONREAD 0 is an end of file that was typed. */
+static size_t size_without_waiting(const struct xpio_descriptor *descriptor, size_t size) {
+  int available = 0;
+  if (descriptor->kind != XPIO_KIND_TERMINAL) return size;
+  if (ioctl(descriptor->number, FIONREAD, &available) < 0 || available < 1) return 1;
+  return size < (size_t)available ? size : (size_t)available;
+}
+
 /* Only what poll has promised: a reader alone on its descriptor never blocks. */
 static ptrdiff_t read_polled(struct xpio_descriptor *descriptor, char *buffer, size_t size) {
   if (!xpio_unix_ready(descriptor->number, POLLIN)) return UV_EAGAIN;
-  return result_of(read(descriptor->number, buffer, size));
+  return result_of(read(descriptor->number, buffer, size_without_waiting(descriptor, size)));
+}
+
+static ptrdiff_t write_buffers(struct xpio_descriptor *descriptor, const uv_buf_t *buffers,
+                               unsigned count) {
+  if (count == 1) return result_of(write(descriptor->number, buffers->base, buffers->len));
+  return result_of(writev(descriptor->number, (const struct iovec *)buffers, (int)count));
 }
 
 /* A pipe that can be written has room for PIPE_BUF bytes. A terminal has room
- * for one: of more, even a few may block, and RWF_NOWAIT is refused. */
+ * for one: of more, even a few may block, and RWF_NOWAIT is refused. A device
+ * takes records, which must not be cut. */
 static ptrdiff_t write_polled(struct xpio_descriptor *descriptor, const uv_buf_t *buffers,
                               unsigned count) {
+  if (!xpio_unix_ready(descriptor->number, POLLOUT)) return UV_EAGAIN;
+  if (descriptor->kind == XPIO_KIND_FILE) return write_buffers(descriptor, buffers, count);
   size_t most = descriptor->kind == XPIO_KIND_PIPE ? PIPE_BUF : 1;
   while (count > 1 && buffers->len == 0) buffers++, count--;
-  if (count == 0) return 0;
-  if (!xpio_unix_ready(descriptor->number, POLLOUT)) return UV_EAGAIN;
   size_t size = buffers->len < most ? buffers->len : most;
   return result_of(write(descriptor->number, buffers->base, size));
 }
@@ -73,7 +92,7 @@ static ptrdiff_t write_nowait(struct xpio_descriptor *descriptor, const uv_buf_t
 #define write_nowait write_polled
 #endif
 
-ptrdiff_t xpio_system_read(struct xpio_descriptor *descriptor, char *buffer, size_t size) {
+static ptrdiff_t read_some(struct xpio_descriptor *descriptor, char *buffer, size_t size) {
   switch ((enum xpio_access)descriptor->access) {
   case XPIO_ACCESS_DONTWAIT: return result_of(recv(descriptor->number, buffer, size, MSG_DONTWAIT));
   case XPIO_ACCESS_NOWAIT: return read_nowait(descriptor, buffer, size);
@@ -82,6 +101,27 @@ ptrdiff_t xpio_system_read(struct xpio_descriptor *descriptor, char *buffer, siz
   case XPIO_ACCESS_PLAIN: break;
   }
   return result_of(read(descriptor->number, buffer, size));
+}
+
+/* A terminal that a program has told to return at once with what there is
+ * (VMIN 0) returns nothing where another one says EAGAIN. */
+static bool nothing_typed(const struct xpio_descriptor *descriptor) {
+  struct termios terminal;
+  return descriptor->kind == XPIO_KIND_TERMINAL && tcgetattr(descriptor->number, &terminal) == 0 &&
+         !(terminal.c_lflag & ICANON) && terminal.c_cc[VMIN] == 0 &&
+         !xpio_unix_ready(descriptor->number, POLLIN);
+}
+
+/* poll knows nothing wrong about a closed descriptor, or one that was opened for
+ * the other direction: it is just never ready. */
+static bool is_open_for(const struct xpio_descriptor *descriptor, int mode) {
+  return descriptor->number >= 0 && (descriptor->modes & mode) != 0;
+}
+
+ptrdiff_t xpio_system_read(struct xpio_descriptor *descriptor, char *buffer, size_t size) {
+  if (!is_open_for(descriptor, XPIO_READABLE)) return UV_EBADF;
+  ptrdiff_t count = read_some(descriptor, buffer, size);
+  return count == 0 && nothing_typed(descriptor) ? UV_EAGAIN : count;
 }
 
 static ptrdiff_t send_buffers(struct xpio_descriptor *descriptor, const uv_buf_t *buffers,
@@ -94,14 +134,13 @@ static ptrdiff_t send_buffers(struct xpio_descriptor *descriptor, const uv_buf_t
 
 ptrdiff_t xpio_system_write(struct xpio_descriptor *descriptor, const uv_buf_t *buffers,
                             unsigned count) {
+  if (!is_open_for(descriptor, XPIO_WRITABLE)) return UV_EBADF;
   if (is_socket(descriptor)) return send_buffers(descriptor, buffers, count);
   switch ((enum xpio_access)descriptor->access) {
   case XPIO_ACCESS_NOWAIT: return write_nowait(descriptor, buffers, count);
   case XPIO_ACCESS_POLLED: return write_polled(descriptor, buffers, count);
-  default: break;
+  default: return write_buffers(descriptor, buffers, count);
   }
-  if (count == 1) return result_of(write(descriptor->number, buffers->base, buffers->len));
-  return result_of(writev(descriptor->number, (const struct iovec *)buffers, (int)count));
 }
 
 ptrdiff_t xpio_system_receive_from(struct xpio_descriptor *descriptor, char *buffer, size_t size,
