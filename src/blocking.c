@@ -25,7 +25,7 @@ int xpio_try(lua_State *L, int (*attempt)(lua_State *L)) {
 int xpio_when(lua_State *L, xpio_arm *arm) {
   luaL_checktype(L, 2, LUA_TTABLE);
   lua_settop(L, 2);
-  const char *problem = xpio_task_problem(L, 2);
+  const char *problem = xpio_prepare(L, 2);
   if (problem != NULL) return luaL_argerror(L, 2, problem);
   return xpio_push_result(L, xpio_schedule(L, 2, arm));
 }
@@ -64,36 +64,40 @@ static int wait_in_place(lua_State *L, xpio_arm *arm) {
 
 static int run(lua_State *L, const struct xpio_operation *operation);
 
-/* Goes on after lua_yieldk: above the slots lie the waiter and the values that
- * the coroutine was resumed with. */
+/* Above the slots of the operation lie the task that the call has scheduled, nil
+ * at first, and while it is blocked, the waiter. */
+static int task_slot(const struct xpio_operation *operation) {
+  return operation->slots + 1;
+}
+
+static int waiter_slot(const struct xpio_operation *operation) {
+  return operation->slots + 2;
+}
+
+/* Goes on after lua_yieldk: above the waiter lie the values that the coroutine was
+ * resumed with. The task leaves its queue before lua_closeslot, which calls Lua
+ * functions: a debug hook may raise an error there. */
 static int resumed(lua_State *L, int status, lua_KContext context) {
   (void)status;
   const struct xpio_operation *operation = (const struct xpio_operation *)context;
-  int waiter = operation->slots + 1;
-  lua_closeslot(L, waiter);
-  int values = lua_gettop(L) - waiter;
+  int values = lua_gettop(L) - waiter_slot(operation);
+  xpio_unblock(L, waiter_slot(operation));
+  lua_closeslot(L, waiter_slot(operation));
   if (values > 0) return values;
-  lua_settop(L, operation->slots);
+  lua_settop(L, task_slot(operation));
   return run(L, operation);
 }
 
-/* Schedules the current task and yields. */
+/* Schedules the call's task and yields. */
 static int suspend(lua_State *L, const struct xpio_operation *operation) {
-  lua_getiuservalue(L, lua_upvalueindex(XPIO_UPVALUE_STATE), XPIO_STATE_CURRENT_TASK);
-  if (lua_isnil(L, -1))
-    return luaL_error(L, "no current task: call xpio.setCurrentTask before a blocking call in a "
-                         "coroutine");
-  int task = lua_gettop(L);
-  const char *problem = xpio_task_problem(L, task);
+  const char *problem = xpio_prepare(L, task_slot(operation));
   if (problem != NULL) return luaL_error(L, "current task: %s", problem);
-  int error = xpio_schedule(L, task, operation->arm);
+  int error = xpio_schedule(L, task_slot(operation), operation->arm);
   if (error < 0) return xpio_push_error(L, error);
-  struct xpio_waiter *waiter = lua_touserdata(L, -1);
+  struct xpio_waiter *waiter = lua_touserdata(L, waiter_slot(operation));
   waiter->blocked = L;
-  lua_replace(L, operation->slots + 1);
-  lua_settop(L, operation->slots + 1);
   /* Should the coroutine be closed instead of resumed, this dequeues the task. */
-  lua_toclose(L, operation->slots + 1);
+  lua_toclose(L, waiter_slot(operation));
   xpio_push_waiting(L);
   return lua_yieldk(L, 1, (lua_KContext)operation, resumed);
 }
@@ -104,22 +108,40 @@ static bool on_main_thread(lua_State *L) {
   return main;
 }
 
+/* Why the call cannot be suspended here, or null. Fills the task's slot, once: the
+ * call goes on with its task whatever is current later. */
+static const char *obstacle(lua_State *L, const struct xpio_operation *operation) {
+  if (!lua_isyieldable(L))
+    return "this call would have to wait, but its coroutine cannot yield here (inside table.sort "
+           "or string.gsub, say)";
+  if (!lua_isnil(L, task_slot(operation))) return NULL;
+  lua_getiuservalue(L, lua_upvalueindex(XPIO_UPVALUE_STATE), XPIO_STATE_CURRENT_TASK);
+  lua_replace(L, task_slot(operation));
+  if (!lua_isnil(L, task_slot(operation))) return NULL;
+  return "no current task: call xpio.setCurrentTask before a blocking call in a coroutine";
+}
+
 static int run(lua_State *L, const struct xpio_operation *operation) {
   for (;;) {
     int results = operation->attempt(L);
     if (results != XPIO_WOULD_WAIT) return results;
-    lua_settop(L, operation->slots);
-    if (lua_isyieldable(L)) return suspend(L, operation);
-    if (!on_main_thread(L))
-      return luaL_error(L, "this call would have to wait, but its coroutine cannot yield here "
-                           "(inside table.sort or string.gsub, say)");
-    int error = wait_in_place(L, operation->arm);
-    if (error < 0) return xpio_push_error(L, error);
+    lua_settop(L, task_slot(operation));
+    if (!lua_isyieldable(L) && on_main_thread(L)) {
+      int error = wait_in_place(L, operation->arm);
+      if (error < 0) return xpio_push_error(L, error);
+      continue;
+    }
+    const char *problem = obstacle(L, operation);
+    if (problem == NULL) return suspend(L, operation);
+    /* The attempt may not have tried at all: before complaining, make sure. */
+    results = operation->attempt(L);
+    if (results != XPIO_WOULD_WAIT) return results;
+    return luaL_error(L, "%s", problem);
   }
 }
 
 int xpio_block(lua_State *L, const struct xpio_operation *operation) {
   lua_settop(L, operation->arguments);
-  lua_settop(L, operation->slots);
+  lua_settop(L, task_slot(operation));
   return run(L, operation);
 }

@@ -109,12 +109,12 @@ static int socket_getpeername(lua_State *L) {
 }
 
 /* Which directions the letters name; 0 when one is unknown or there is none. */
-static int parse_directions(const char *letters) {
+static int parse_directions(const char *letters, size_t length) {
   int directions = 0;
-  for (; *letters != '\0'; letters++) {
-    if (*letters == 'r')
+  for (size_t i = 0; i < length; i++) {
+    if (letters[i] == 'r')
       directions |= XPIO_READABLE;
-    else if (*letters == 'w')
+    else if (letters[i] == 'w')
       directions |= XPIO_WRITABLE;
     else
       return 0;
@@ -126,8 +126,9 @@ static int parse_directions(const char *letters) {
  * what: "r", "w" or "rw"; EINVAL for another. Manual: Connections. */
 static int socket_shutdown(lua_State *L) {
   struct xpio_socket *socket = xpio_check_socket(L, 1);
-  const char *what = luaL_checkstring(L, 2);
-  int directions = parse_directions(what);
+  size_t length;
+  const char *what = luaL_checklstring(L, 2, &length);
+  int directions = parse_directions(what, length);
   if (directions == 0) {
     lua_pushfstring(L, "shutdown: expected \"r\", \"w\" or \"rw\", got \"%s\"", what);
     return xpio_socket_push_refusal(L, socket, UV_EINVAL);

@@ -34,9 +34,10 @@ static int opened_both(lua_State *L, struct xpio_socket *one, struct xpio_socket
 /* xpio.socket(type) -> socket | nil, message, code
  * type: "TCP" or "UDP"; EINVAL for another. Manual: Sockets. */
 static int make_socket(lua_State *L) {
-  const char *type = luaL_checkstring(L, 1);
+  size_t length;
+  const char *type = luaL_checklstring(L, 1, &length);
   bool tcp = strcmp(type, "TCP") == 0;
-  if (!tcp && strcmp(type, "UDP") != 0) {
+  if ((!tcp && strcmp(type, "UDP") != 0) || length != strlen(type)) {
     lua_pushfstring(L, "unknown socket type: %s", type);
     return xpio_push_error_as(L, UV_EINVAL);
   }

@@ -21,25 +21,35 @@ static void on_wakeup(uv_async_t *wakeup) {
   loop->interrupted = true;
 }
 
+static int init(struct xpio_loop *loop) {
+  int error = uv_loop_init(&loop->uv);
+  if (error < 0) return error;
+  uv_timer_init(&loop->uv, &loop->timer);
+  uv_timer_init(&loop->uv, &loop->chain_timer);
+  uv_unref((uv_handle_t *)&loop->chain_timer);
+  error = uv_async_init(&loop->uv, &loop->wakeup, on_wakeup);
+  if (error == 0) {
+    loop->wakeup.data = loop;
+    uv_unref((uv_handle_t *)&loop->wakeup);
+    return 0;
+  }
+  uv_close((uv_handle_t *)&loop->timer, NULL);
+  uv_close((uv_handle_t *)&loop->chain_timer, NULL);
+  uv_run(&loop->uv, UV_RUN_DEFAULT);
+  uv_loop_close(&loop->uv);
+  return error;
+}
+
 int xpio_loop_open(struct xpio_loop **result) {
   struct xpio_loop *loop = calloc(1, sizeof *loop);
   if (loop == NULL) return UV_ENOMEM;
-  int error = uv_loop_init(&loop->uv);
+  unsigned reserved = xpio_system_reserve_standard();
+  int error = init(loop);
+  xpio_system_release_standard(reserved);
   if (error < 0) {
     free(loop);
     return error;
   }
-  uv_timer_init(&loop->uv, &loop->timer);
-  error = uv_async_init(&loop->uv, &loop->wakeup, on_wakeup);
-  if (error < 0) {
-    uv_close((uv_handle_t *)&loop->timer, NULL);
-    uv_run(&loop->uv, UV_RUN_DEFAULT);
-    uv_loop_close(&loop->uv);
-    free(loop);
-    return error;
-  }
-  loop->wakeup.data = loop;
-  uv_unref((uv_handle_t *)&loop->wakeup);
   xpio_system_interrupt_add(&loop->wakeup);
   *result = loop;
   return 0;
@@ -49,6 +59,7 @@ void xpio_loop_close(struct xpio_loop *loop) {
   xpio_system_interrupt_remove(&loop->wakeup);
   uv_close((uv_handle_t *)&loop->wakeup, NULL);
   uv_close((uv_handle_t *)&loop->timer, NULL);
+  uv_close((uv_handle_t *)&loop->chain_timer, NULL);
   uv_run(&loop->uv, UV_RUN_DEFAULT);
   uv_loop_close(&loop->uv);
   xpio_system_free_pollers(loop);
@@ -63,16 +74,26 @@ static void start_timer(struct xpio_loop *loop, uint64_t nanoseconds) {
   uv_timer_start(&loop->timer, on_timer, milliseconds, 0);
 }
 
+/* Looks for a new SIGINT handler, unless that was done just now. The timer then
+ * sees to it that a pass that goes on sleeping is followed by another look. */
+static void chain_interrupt(struct xpio_loop *loop) {
+  if (uv_is_active((uv_handle_t *)&loop->chain_timer)) return;
+  uint64_t since = uv_now(&loop->uv) - loop->chained;
+  if (loop->chained == 0 || since >= CHAIN_MILLISECONDS) {
+    loop->chained = uv_now(&loop->uv);
+    xpio_system_interrupt_chain();
+  } else {
+    uv_timer_start(&loop->chain_timer, on_timer, CHAIN_MILLISECONDS, 0);
+  }
+}
+
 void xpio_loop_pass(struct xpio_loop *loop, uint64_t nanoseconds) {
   loop->pass++;
   if (nanoseconds == 0) {
     uv_run(&loop->uv, UV_RUN_NOWAIT);
     return;
   }
-  if (loop->chained == 0 || uv_now(&loop->uv) - loop->chained >= CHAIN_MILLISECONDS) {
-    loop->chained = uv_now(&loop->uv);
-    xpio_system_interrupt_chain();
-  }
+  chain_interrupt(loop);
   /* A loop without anything active would not sleep at all. */
   bool timed = nanoseconds != XPIO_FOREVER || !uv_loop_alive(&loop->uv);
   if (timed) start_timer(loop, nanoseconds);

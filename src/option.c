@@ -26,6 +26,13 @@ static const struct option options[] = {
 /* Not an option of the socket but a flag of its description. */
 static const char nonblocking_name[] = "O_NONBLOCK";
 
+/* The name in the argument; one with a zero in it is none that we know. */
+static const char *check_name(lua_State *L, int argument) {
+  size_t length;
+  const char *name = luaL_checklstring(L, argument, &length);
+  return strlen(name) == length ? name : "";
+}
+
 static const struct option *find_option(const char *name) {
   for (size_t i = 0; i < sizeof options / sizeof *options; i++)
     if (strcmp(options[i].name, name) == 0) return &options[i];
@@ -61,7 +68,7 @@ static int get_nonblocking(lua_State *L, struct xpio_socket *socket) {
  * ENOPROTOOPT for an option that is not known. Manual: Options. */
 static int socket_getsockopt(lua_State *L) {
   struct xpio_socket *socket = xpio_check_socket(L, 1);
-  const char *name = luaL_checkstring(L, 2);
+  const char *name = check_name(L, 2);
   if (strcmp(name, nonblocking_name) == 0) return get_nonblocking(L, socket);
   const struct option *option = find_option(name);
   if (option == NULL) return push_unknown(L, socket, name);
@@ -79,7 +86,7 @@ static int socket_getsockopt(lua_State *L) {
  * value: a boolean, or a size in bytes. Manual: Options. */
 static int socket_setsockopt(lua_State *L) {
   struct xpio_socket *socket = xpio_check_socket(L, 1);
-  const char *name = luaL_checkstring(L, 2);
+  const char *name = check_name(L, 2);
   if (strcmp(name, nonblocking_name) == 0)
     return xpio_push_result(L,
                             xpio_system_set_nonblocking(&socket->descriptor, check_boolean(L, 3)));

@@ -35,16 +35,28 @@ void xpio_set_functions(lua_State *L, const luaL_Reg *functions) {
   luaL_setfuncs(L, functions, XPIO_UPVALUES);
 }
 
+static const char *const metafields[] = {"__name", "__index", "__gc", "__close", "__tostring"};
+
+/* Sets a field of the table on top to the value at this index. */
+static void set_field(lua_State *L, const char *name, int index) {
+  lua_pushvalue(L, index);
+  lua_setfield(L, -2, name);
+}
+
 void xpio_new_metatable(lua_State *L, enum xpio_type type, const luaL_Reg *methods) {
   lua_newtable(L);
-  lua_pushvalue(L, -1);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &type_names[type]);
+  xpio_set_functions(L, methods);
+  set_field(L, "__index", -1);
   lua_pushstring(L, type_names[type]);
   lua_setfield(L, -2, "__name");
-  lua_pushvalue(L, -1);
-  lua_setfield(L, -2, "__index");
-  xpio_set_functions(L, methods);
+  lua_newtable(L);
+  for (size_t i = 0; i < sizeof metafields / sizeof *metafields; i++) {
+    lua_getfield(L, -2, metafields[i]);
+    lua_setfield(L, -2, metafields[i]);
+  }
+  set_field(L, "__metatable", -2);
   xpio_state(L)->metatables[type] = lua_topointer(L, -1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &type_names[type]);
 }
 
 void xpio_set_metatable(lua_State *L, enum xpio_type type) {

@@ -47,7 +47,10 @@ void xpio_push_upvalues(lua_State *L);
 /* Adds functions, which get the same upvalues, to the table on top. */
 void xpio_set_functions(lua_State *L, const luaL_Reg *functions);
 
-/* Pushes a new metatable for the type, its own __index, with these methods. */
+/* Makes the metatable of a type, and pushes the table that a program sees as such:
+ * what it replaces there, methods say, is what it will find. The metatable itself
+ * has copies of the metamethods and stays out of reach: no memory may depend on a
+ * program's leaving __gc alone. */
 void xpio_new_metatable(lua_State *L, enum xpio_type type, const luaL_Reg *methods);
 
 /* The userdata at this index if it is of this type, otherwise null. */

@@ -37,9 +37,10 @@ struct xpio_descriptor {
   unsigned char modes; /* XPIO_READABLE, XPIO_WRITABLE: what it was opened for */
   bool blocking;       /* in blocking mode by the program's own wish */
 
-  unsigned char access; /* how a call is kept from blocking */
-  bool foreign;         /* its description is shared with others: leave O_NONBLOCK alone */
-  bool connecting;      /* a connect to `peer` is under way */
+  unsigned char access;       /* how a call is kept from blocking */
+  unsigned char first_access; /* the same, but for blocking mode */
+  bool foreign;               /* its description is shared with others: leave O_NONBLOCK alone */
+  bool connecting;            /* a connect to `peer` is under way */
   struct sockaddr_in peer;
   struct xpio_poller *poller; /* null until something waits */
 };
@@ -78,7 +79,8 @@ ptrdiff_t xpio_system_send_to(struct xpio_descriptor *descriptor, const char *da
                               const struct sockaddr_in *address);
 
 /* Names and connections. connect reports the outcome of a pending attempt when
- * it is called again. getsockname and getpeername know IPv4 addresses only. */
+ * it is called again, and gives that up when the address is another one.
+ * getsockname and getpeername know IPv4 addresses only. */
 int xpio_system_bind(struct xpio_descriptor *descriptor, const struct sockaddr_in *address);
 int xpio_system_listen(struct xpio_descriptor *descriptor, int backlog);
 int xpio_system_connect(struct xpio_descriptor *descriptor, const struct sockaddr_in *address);
@@ -106,12 +108,18 @@ int xpio_system_watch(struct xpio_descriptor *descriptor, struct xpio_loop *loop
 /* Frees the memory of pollers that is kept for reuse. */
 void xpio_system_free_pollers(struct xpio_loop *loop);
 
-/* Ctrl-C. Adds the loop to those whose `wakeup` is sent when SIGINT arrives,
- * and removes it. Adding does nothing for a default or ignored SIGINT, and may
- * be repeated: a handler that was installed later is chained then. */
+/* Ctrl-C. `add`, once for a loop, lets SIGINT send its `wakeup`, and `remove` ends
+ * that. `chain`, which may be called at any time, chains the SIGINT handler again
+ * if the host has installed its own anew; a default or ignored SIGINT is left
+ * alone. */
 void xpio_system_interrupt_add(uv_async_t *wakeup);
 void xpio_system_interrupt_chain(void);
 void xpio_system_interrupt_remove(uv_async_t *wakeup);
+
+/* Between the two, no new descriptor gets a number of a standard stream: libuv
+ * refuses to close those. Returns what `release` wants. */
+unsigned xpio_system_reserve_standard(void);
+void xpio_system_release_standard(unsigned reserved);
 
 /* Makes SIGPIPE ignored when it would end the process. */
 void xpio_system_ignore_sigpipe(void);

@@ -105,17 +105,6 @@ static void release(lua_State *L, int index) {
   lua_setiuservalue(L, index, XPIO_WAITER_OBJECT);
 }
 
-const char *xpio_task_problem(lua_State *L, int task) {
-  lua_pushvalue(L, lua_upvalueindex(XPIO_UPVALUE_DEQUEUE_FIELD));
-  if (lua_rawget(L, task) != LUA_TNIL) return lua_pushliteral(L, "the task is already scheduled");
-  lua_pop(L, 1);
-  lua_pushvalue(L, lua_upvalueindex(XPIO_UPVALUE_QUEUE_FIELD));
-  lua_gettable(L, task);
-  if (xpio_test_type(L, -1, XPIO_TYPE_TQUEUE) != NULL) return NULL;
-  return lua_pushfstring(L, "task._queue: %s expected, got %s", xpio_type_name(XPIO_TYPE_TQUEUE),
-                         luaL_typename(L, -1));
-}
-
 /* Sees to it that the queue at this index has an idle waiter. Collecting garbage
  * runs finalizers, which may take one: hence the loop. */
 static void reserve_waiter(lua_State *L, int index) {
@@ -133,6 +122,21 @@ static void reserve_waiter(lua_State *L, int index) {
   }
 }
 
+/* Whether the task is scheduled is looked at last: reading `_queue` and reserving
+ * a waiter may run any Lua code. */
+const char *xpio_prepare(lua_State *L, int task) {
+  lua_pushvalue(L, lua_upvalueindex(XPIO_UPVALUE_QUEUE_FIELD));
+  lua_gettable(L, task);
+  if (xpio_test_type(L, -1, XPIO_TYPE_TQUEUE) == NULL)
+    return lua_pushfstring(L, "task._queue: %s expected, got %s", xpio_type_name(XPIO_TYPE_TQUEUE),
+                           luaL_typename(L, -1));
+  reserve_waiter(L, lua_gettop(L));
+  lua_pushvalue(L, lua_upvalueindex(XPIO_UPVALUE_DEQUEUE_FIELD));
+  if (lua_rawget(L, task) != LUA_TNIL) return lua_pushliteral(L, "the task is already scheduled");
+  lua_pop(L, 1);
+  return NULL;
+}
+
 /* Pushes the userdata of a waiter of the queue at this index. */
 static void push_waiter(lua_State *L, int queue, const struct xpio_waiter *waiter) {
   lua_getiuservalue(L, queue, XPIO_TQUEUE_WAITERS);
@@ -143,12 +147,10 @@ static void push_waiter(lua_State *L, int queue, const struct xpio_waiter *waite
 int xpio_schedule(lua_State *L, int task, xpio_arm *arm) {
   int index = lua_gettop(L);
   struct xpio_tqueue *queue = lua_touserdata(L, index);
-  reserve_waiter(L, index);
   if (queue->closed || queue->state->loop == NULL) {
     lua_pop(L, 1);
     return UV_EBADF;
   }
-  /* From here on no garbage is collected, so the waiter stays ours. */
   struct xpio_waiter *waiter = XPIO_CONTAINER(queue->idle.next, struct xpio_waiter, link);
   push_waiter(L, index, waiter);
   lua_pushvalue(L, -1);
@@ -209,21 +211,25 @@ static int dequeue(lua_State *L) {
   return 0;
 }
 
-/* Called by Lua when a blocking call goes on, fails, or has its coroutine
- * closed. The waiter may have been collected since and serve another task by
- * now: it is this call's only while it bears the coroutine's address, for a
- * coroutine is blocked in one call at a time. */
+/* The waiter may have been collected since and serve another task by now: it is
+ * this call's only while it bears the coroutine's address, for a coroutine is
+ * blocked in one call at a time. */
+void xpio_unblock(lua_State *L, int index) {
+  const struct xpio_waiter *waiter = lua_touserdata(L, index);
+  if (waiter->blocked != L) return;
+  release(L, index);
+  lua_pop(L, 1);
+}
+
+/* Called by Lua when the coroutine of a blocked call is closed. */
 static int waiter_close(lua_State *L) {
-  struct xpio_waiter *waiter = xpio_test_type(L, 1, XPIO_TYPE_WAITER);
-  if (waiter != NULL && waiter->blocked == L) release(L, 1);
+  if (xpio_test_type(L, 1, XPIO_TYPE_WAITER) != NULL) xpio_unblock(L, 1);
   return 0;
 }
 
 void xpio_waiter_open(lua_State *L) {
   static const luaL_Reg methods[] = {{"__close", waiter_close}, {NULL, NULL}};
   xpio_new_metatable(L, XPIO_TYPE_WAITER, methods);
-  lua_pushboolean(L, 0);
-  lua_setfield(L, -2, "__metatable");
   lua_pop(L, 1);
   xpio_push_upvalues(L);
   lua_pushcclosure(L, dequeue, XPIO_UPVALUES);

@@ -65,14 +65,15 @@ typedef int xpio_arm(lua_State *L, struct xpio_event **event);
 void xpio_tqueue_init(struct xpio_tqueue *queue, struct xpio_state *state);
 void xpio_waiter_init(struct xpio_waiter *waiter, struct xpio_tqueue *queue);
 
-/* What is wrong with scheduling the table at this index, pushed as a string; or
- * null, and its queue is pushed. Reading `_queue` may raise an error. */
-const char *xpio_task_problem(lua_State *L, int task);
+/* Prepares the table at this index for being scheduled: pushes its queue, which
+ * then has an idle waiter, and returns null; or pushes what is wrong with it, and
+ * returns that. Reading `_queue` may raise an error. */
+const char *xpio_prepare(lua_State *L, int task);
 
-/* Schedules the task at index `task` on the queue on top of the stack, to wait
- * for an event of the object at index 1. Replaces the queue by the waiter and
- * returns 0; on failure pops it, returns the error and changes nothing. May
- * raise a memory error, and then too has changed nothing. */
+/* Schedules the task at index `task` on the queue on top of the stack, right after
+ * xpio_prepare, to wait for an event of the object at index 1. Replaces the queue
+ * by the waiter and returns 0; on failure pops it, returns the error, and the task
+ * is as it was. May raise a memory error; the task is not scheduled then. */
 int xpio_schedule(lua_State *L, int task, xpio_arm *arm);
 
 /* Lets an idle waiter wait for the event, or makes it ready when that is null. */
@@ -91,6 +92,10 @@ static inline void xpio_event_attempted(struct xpio_event *event, ptrdiff_t resu
 /* Makes all its waiters ready: first, in the order in which they came, those
  * whose turn it is. */
 void xpio_wake(struct xpio_event *event);
+
+/* Dequeues the task of the waiter at this index, if the waiter still stands for a
+ * blocking call of the running coroutine. */
+void xpio_unblock(lua_State *L, int index);
 
 /* Takes the first ready waiter's task out of the queue, the userdata at index
  * `queue`, and pushes it. There must be one. Allocates nothing. */

@@ -73,25 +73,55 @@ describe("a blocking call in a coroutine", function()
     assert.same({ true, "x" }, { support.resume(task) })
   end)
 
-  it("dequeues the task that it scheduled, whatever is current later", function()
-    local task = support.blocked(queue, function() return a:read(10) end)
-    local other = { _queue = xpio.tqueue() }
-    xpio.setCurrentTask(other)
-    finally(function() xpio.setCurrentTask(nil) end)
-    assert.same({ true, "value" }, { coroutine.resume(task.coroutine, "value") })
-    assert.is_nil(task._dequeue)
-    assert.is_true(queue:isEmpty())
-  end)
-
-  it("schedules what is the current task when it waits again", function()
+  it("goes on with the task that it scheduled, whatever is current later", function()
     local task = support.blocked(queue, function() return a:read(10) end)
     local other = { _queue = xpio.tqueue() }
     xpio.setCurrentTask(other)
     finally(function() xpio.setCurrentTask(nil) end)
     assert.same({ true, xpio.waiting }, { coroutine.resume(task.coroutine) })
-    assert.is_nil(task._dequeue)
+    assert.is_true(other._queue:isEmpty())
     b:write "x"
-    support.wait_for(other._queue, other)
+    support.wait_for(queue, task)
+    assert.same({ true, "x" }, { coroutine.resume(task.coroutine) })
+  end)
+
+  it("goes on with its task when it is resumed while none is current", function()
+    local task = support.blocked(queue, function() return a:read(10) end)
+    assert.same({ true, xpio.waiting }, { coroutine.resume(task.coroutine) })
+    assert.is_function(task._dequeue)
+    assert.same({ true, "value" }, { coroutine.resume(task.coroutine, "value") })
+    assert.is_nil(task._dequeue)
+    assert.is_true(queue:isEmpty())
+  end)
+
+  -- After a short read it waits without trying first. Whether it complains must
+  -- not depend on that.
+  it("does not complain that it cannot wait when it need not", function()
+    b:write "one"
+    assert.equal("one", a:read(10))
+    b:write "two"
+    assert.same({ true, "two" }, { coroutine.resume(coroutine.create(function()
+      return a:read(10)
+    end)) })
+    b:write "three"
+    local read
+    local task = support.task(queue, function()
+      table.sort({ 2, 1 }, function(x, y)
+        read = read or a:read(10)
+        return x < y
+      end)
+    end)
+    assert.is_true(support.resume(task))
+    assert.equal("three", read)
+  end)
+
+  -- A hook that raises an error is how time limits, and Ctrl-C, are made.
+  it("is dequeued before a debug hook can raise an error", function()
+    local task = support.blocked(queue, function() return a:read(10) end)
+    debug.sethook(task.coroutine, function() error "from the hook" end, "c")
+    assert.is_false((support.resume(task)))
+    assert.is_nil(task._dequeue)
+    assert.is_true(queue:isEmpty())
   end)
 
   it("raises a clear error when no task is current", function()

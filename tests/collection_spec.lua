@@ -151,6 +151,33 @@ describe("<close>", function()
   end)
 end)
 
+describe("the metatable that a program sees", function()
+  -- Memory safety depends on finalizers, and programs replace metamethods.
+  it("lets methods be replaced, but not the finalizer", function()
+    local output, status = support.lua [[
+      local xpio = require "xpio"
+      local a, queue = xpio.socketpair(), xpio.tqueue()
+      for _, object in ipairs { a, queue } do
+        local methods = getmetatable(object)
+        methods.__gc, methods.__close, methods.__index, methods.__name = nil, nil, nil, nil
+        methods.extra = function() return "extra" end
+        assert(object:extra() == "extra")
+      end
+      for _ = 1, 100 do
+        local task = { _queue = xpio.tqueue() }
+        xpio.socketpair():when_read(task)
+        getmetatable(task._dequeuedata).__close = nil
+      end
+      collectgarbage()
+      collectgarbage()
+      for _ = 1, 100 do xpio.socketpair() end
+      local b <close> = xpio.pipe()
+    ]]
+    assert.equal("", output)
+    assert.equal(0, status)
+  end)
+end)
+
 describe("__gc called by hand", function()
   it("closes a socket", function()
     local a, b = xpio.socketpair()

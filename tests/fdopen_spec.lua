@@ -103,6 +103,45 @@ describe("xpio.fdopen", function()
     support.wait_for(queue, task)
   end)
 
+  it("writes to a device in one piece", function()
+    local null <close> = assert(io.open("/dev/null", "w"))
+    local object <close> = assert(xpio.fdopen(null))
+    assert.equal(100000, object:try_write(("x"):rep(100000)))
+    assert.equal(5, object:try_write { "he", "llo" })
+  end)
+
+  -- poll knows nothing wrong about a closed descriptor: it is just never ready.
+  it("reports EBADF for a pseudoterminal's master that is closed", function()
+    local master = io.open("/dev/ptmx", "r+")
+    if not master then return pending "/dev/ptmx is missing" end
+    local object = assert(xpio.fdopen(master))
+    assert.matches("^terminal ", tostring(object))
+    object:close()
+    assert.same({ nil, "Bad file descriptor", "EBADF" }, { object:try_write "x" })
+    assert.same({ nil, "Bad file descriptor", "EBADF", 0 }, { object:write "x" })
+    assert.same({ nil, "Bad file descriptor", "EBADF" }, { object:read(1) })
+    master:close()
+  end)
+
+  -- A named pipe that is opened anew once its writers are gone never hangs up.
+  it("finds the end of a named pipe", function()
+    local path = os.tmpname()
+    os.remove(path)
+    assert(os.execute("mkfifo " .. path))
+    finally(function() os.remove(path) end)
+    local writer <close> = assert(io.popen("printf abc >" .. path))
+    local fifo <close> = assert(io.open(path))
+    assert.equal("", writer:read "a") -- the writer has ended
+    local object <close> = assert(xpio.fdopen(fifo))
+    assert.equal("abc", object:read(100))
+    local queue = xpio.tqueue()
+    local task = { _queue = queue }
+    object:when_read(task)
+    support.wait_for(queue, task)
+    assert.same({ n = 1 }, table.pack(object:read(100)))
+    assert.same({ nil, "Bad file descriptor", "EBADF" }, { object:try_write "x" })
+  end)
+
   it("reads a pipe of io.popen as it is written", function()
     local child <close> = assert(io.popen "echo one; echo two")
     local object <close> = assert(xpio.fdopen(child))
@@ -189,6 +228,17 @@ describe("a descriptor that others share", function()
     support.wait_for(queue, writing)
     assert.same({ true, 4 }, { support.resume(writing) })
     assert.is_false(a:getsockopt "O_NONBLOCK")
+  end)
+
+  -- Those who share the flag may clear it at any time.
+  it("is not made to block by a flag that was set once", function()
+    local reader, writer = xpio.socketpair()
+    assert(reader:setsockopt("O_NONBLOCK", false))
+    local foreign = assert(xpio.fdopen(reader:fileno()))
+    assert(foreign:setsockopt("O_NONBLOCK", true))
+    assert(reader:setsockopt("O_NONBLOCK", false))
+    assert.same({ nil, "retry" }, { foreign:try_read(1) })
+    writer:close()
   end)
 
   it("is not made to block by try_accept", function()

@@ -1,3 +1,4 @@
+local xpio = require "xpio"
 local support = require "support"
 
 describe("Ctrl-C", function()
@@ -7,8 +8,9 @@ describe("Ctrl-C", function()
   end
 
   --- Run a script in a process of its own, and send it SIGINT once, when it has
-  --- gone to sleep. Returns what it prints, and its exit status.
-  local function interrupted(script, interpreter_options)
+  --- gone to sleep, and slept so many seconds. Returns what it prints, and its
+  --- exit status.
+  local function interrupted(script, interpreter_options, seconds)
     local path = os.tmpname()
     local file = assert(io.open(path, "w"))
     file:write([[
@@ -22,6 +24,7 @@ describe("Ctrl-C", function()
     local process = assert(io.popen(command))
     local pid = assert(process:read("n", "l"))
     while not is_asleep(pid) do end -- luacheck: ignore 542
+    xpio.tqueue():wait(seconds or 0)
     assert(os.execute("kill -INT " .. pid))
     local output = process:read "a"
     local _, _, status = process:close()
@@ -33,8 +36,8 @@ describe("Ctrl-C", function()
     if not io.open "/proc/self/stat" then pending "there is no /proc" end
   end)
 
-  local function assert_interrupted(script, interpreter_options)
-    local output, status = interrupted(script .. " print 'not reached'", interpreter_options)
+  local function assert_interrupted(script, ...)
+    local output, status = interrupted(script .. " print 'not reached'", ...)
     assert.matches("interrupted!", output)
     assert.not_matches("not reached", output)
     assert.equal(1, status)
@@ -61,6 +64,14 @@ describe("Ctrl-C", function()
   -- lua.c installs its handler anew for every chunk, here after xpio was loaded.
   it("interrupts also when the module was loaded by -l", function()
     assert_interrupted("xpio.tqueue():wait(60)", "-l xpio")
+  end)
+
+  -- The script begins, with a new handler of lua.c's, right after xpio has looked
+  -- at the handler. It looks again after a tenth of a second: the press comes
+  -- later than that, as that of a person would.
+  it("interrupts a wait that begins just after the handler was installed anew", function()
+    local options = "-l xpio -e 'require \"xpio\".tqueue():wait(0.001)'"
+    assert_interrupted("xpio.tqueue():wait(60)", options, 0.3)
   end)
 
   it("raises an error that can be caught, and the program goes on", function()

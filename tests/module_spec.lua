@@ -72,6 +72,12 @@ describe("xpio.socket", function()
     end
   end)
 
+  it("does not stop at a zero in the type", function()
+    assert.equal("EINVAL", select(3, xpio.socket "TCP\0"))
+    local socket <close> = assert(xpio.socket "TCP")
+    assert.equal("ENOPROTOOPT", select(3, socket:getsockopt "O_NONBLOCK\0"))
+  end)
+
   it("raises an argument error for what is no string", function()
     for _, value in ipairs { true, {}, print } do
       assert.error_matches(function() xpio.socket(value) end, "bad argument #1 to 'socket'")
@@ -94,6 +100,41 @@ describe("every descriptor that xpio makes", function()
       local one, other = make()
       assert_private(one)
       assert_private(other)
+    end
+  end)
+end)
+
+-- libuv refuses to close a descriptor below 3, by ending the process; and a
+-- program's error messages must not get into a socket.
+describe("a process without standard streams", function()
+  it("gets no descriptors of their numbers", function()
+    local path = os.tmpname()
+    finally(function() os.remove(path) end)
+    local output, status = support.lua(([[
+      local xpio = require "xpio"
+      local objects = { xpio.socket "TCP", xpio.socket "UDP" }
+      objects[3], objects[4] = xpio.socketpair()
+      objects[5], objects[6] = xpio.pipe()
+      local support = require "support"
+      objects[7], objects[8] = support.connected_pair()
+      local file = assert(io.open(%q, "w"))
+      for _, object in ipairs(objects) do
+        assert(object:fileno() > 2)
+        objects[#objects + 1] = #objects < 16 and assert(xpio.fdopen(object:fileno())) or nil
+      end
+      file:write "fine"
+    ]]):format(path), "exec 0<&- 3>&1")
+    assert.equal("", output)
+    assert.equal(0, status)
+    local file <close> = assert(io.open(path))
+    assert.equal("fine", file:read "a")
+  end)
+
+  it("is closed in peace", function()
+    for _, closed in ipairs { "<&-", "<&- >&-", "<&- >&- 2>&-" } do
+      local ok, _, status = os.execute(("%s -e 'require \"xpio\"' %s"):format(
+        support.quote(support.interpreter), closed))
+      assert.is_true(ok, closed .. ": " .. status)
     end
   end)
 end)

@@ -78,6 +78,20 @@ describe("scheduling a task", function()
     assert.is_true(queue:isEmpty())
   end)
 
+  it("notices a task that is scheduled while its _queue is read", function()
+    local task, once = {}, false
+    setmetatable(task, { __index = function(self, name)
+      if name == "_queue" and not once then
+        once = true
+        a:when_read(self)
+      end
+      return name == "_queue" and queue or nil
+    end })
+    assert.error_matches(function() a:when_read(task) end, "already scheduled")
+    task:_dequeue()
+    assert.is_true(queue:isEmpty())
+  end)
+
   it("sets its fields without calling __newindex", function()
     local task = setmetatable({ _queue = queue }, { __newindex = function() error "called" end })
     assert.is_true(a:when_read(task))

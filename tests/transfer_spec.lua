@@ -367,5 +367,7 @@ describe("datagrams", function()
     local x, y = xpio.socketpair()
     y:write "x"
     assert.same({ "x", n = 1 }, table.pack(x:recvfrom(10)))
+    y:close()
+    assert.same({ n = 1 }, table.pack(x:recvfrom(10)))
   end)
 end)

@@ -7,12 +7,16 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <linux/magic.h>
+#include <sys/vfs.h>
+#endif
+#ifdef XPIO_HAVE_EPOLL
+#include <sys/epoll.h>
+#endif
 
 #include "../system.h"
 #include "unix.h"
-
-/* New numbers stay away from the standard streams, one of which may be closed. */
-enum { LOWEST_NUMBER = 3 };
 
 int xpio_system_file_number(FILE *stream) {
   return fileno(stream);
@@ -42,11 +46,27 @@ static enum xpio_kind kind_of(int number, mode_t mode) {
   return XPIO_KIND_FILE;
 }
 
-static enum xpio_access access_of(enum xpio_kind kind, mode_t mode) {
+/* Whether there is anything to poll about it: not for /dev/null. */
+static bool is_pollable(int number) {
+#ifdef XPIO_HAVE_EPOLL
+  struct epoll_event none = {.events = 0};
+  int epoll = epoll_create1(EPOLL_CLOEXEC);
+  if (epoll < 0) return true;
+  bool refused = epoll_ctl(epoll, EPOLL_CTL_ADD, number, &none) < 0 && errno == EPERM;
+  close(epoll);
+  return !refused;
+#else
+  (void)number;
+  return true;
+#endif
+}
+
+static enum xpio_access access_of(enum xpio_kind kind, mode_t mode, int number) {
   if (kind <= XPIO_KIND_OTHER_SOCKET) return XPIO_ACCESS_DONTWAIT;
   if (kind == XPIO_KIND_PIPE) return XPIO_ACCESS_NOWAIT;
+  if (kind == XPIO_KIND_TERMINAL) return XPIO_ACCESS_POLLED;
   if (S_ISREG(mode) || S_ISDIR(mode) || S_ISBLK(mode)) return XPIO_ACCESS_PLAIN;
-  return XPIO_ACCESS_POLLED;
+  return is_pollable(number) ? XPIO_ACCESS_POLLED : XPIO_ACCESS_PLAIN;
 }
 
 static int modes_of(int flags) {
@@ -57,25 +77,38 @@ static int modes_of(int flags) {
   }
 }
 
-/* Opens a pipe or terminal anew through /proc: a description of our own, which
- * may be non-blocking. Returns a number, or -1 when it cannot be had: /proc is
- * not mounted, the terminal belongs to someone else, the pipe has no reader.
- * Opening a pseudoterminal's master makes a new terminal instead: TIOCGPTN
- * tells it apart. Elsewhere than on Linux, /dev/fd gives the same description. */
-static int reopen(int number, int flags, enum xpio_kind kind) {
 #ifdef __linux__
+/* A pseudoterminal's master opened anew is another terminal: TIOCGPTN tells it
+ * apart. A named pipe that is opened for reading when its writers are gone never
+ * reports a hang-up (fifo_open in fs/pipe.c); an anonymous one does. */
+static bool can_reopen(int number, int flags, enum xpio_kind kind) {
   unsigned terminal;
-  if (kind == XPIO_KIND_TERMINAL && ioctl(number, TIOCGPTN, &terminal) == 0) return -1;
-  if (kind != XPIO_KIND_TERMINAL && kind != XPIO_KIND_PIPE) return -1;
+  struct statfs status;
+  if (kind == XPIO_KIND_TERMINAL) return ioctl(number, TIOCGPTN, &terminal) < 0;
+  if (kind != XPIO_KIND_PIPE) return false;
+  return (flags & O_ACCMODE) == O_WRONLY ||
+         (fstatfs(number, &status) == 0 && status.f_type == PIPEFS_MAGIC);
+}
+
+/* Opens a pipe or terminal anew through /proc: a description of our own, which
+ * may be non-blocking. Returns a number, or an error when it cannot be had: /proc
+ * is not mounted, the terminal belongs to someone else, the pipe has no reader. */
+static int reopen(int number, int flags, enum xpio_kind kind) {
+  if (!can_reopen(number, flags, kind)) return UV_ENOTSUP;
   char path[sizeof "/proc/self/fd/" + 3 * sizeof number];
   snprintf(path, sizeof path, "/proc/self/fd/%d", number);
   /* O_DIRECT makes the pipe one of packets; opening it that way fails. */
-  return open(path, (flags & (O_ACCMODE | O_DIRECT)) | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-#else
-  (void)number, (void)flags, (void)kind;
-  return -1;
-#endif
+  flags &= O_ACCMODE | O_DIRECT;
+  int opened = open(path, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+  return opened < 0 ? xpio_unix_error() : xpio_unix_above_standard(opened);
 }
+#else
+/* /dev/fd gives the same description here. */
+static int reopen(int number, int flags, enum xpio_kind kind) {
+  (void)number, (void)flags, (void)kind;
+  return UV_ENOTSUP;
+}
+#endif
 
 int xpio_system_duplicate(struct xpio_descriptor *descriptor, int number) {
   struct stat status;
@@ -84,12 +117,14 @@ int xpio_system_duplicate(struct xpio_descriptor *descriptor, int number) {
   enum xpio_kind kind = kind_of(number, status.st_mode);
   int duplicate = reopen(number, flags, kind);
   bool foreign = duplicate < 0;
-  if (foreign) duplicate = fcntl(number, F_DUPFD_CLOEXEC, LOWEST_NUMBER);
+  if (foreign) duplicate = fcntl(number, F_DUPFD_CLOEXEC, XPIO_LOWEST_NUMBER);
   if (duplicate < 0) return xpio_unix_error();
   descriptor->number = duplicate;
   descriptor->kind = (unsigned char)kind;
   descriptor->modes = (unsigned char)modes_of(flags);
   descriptor->foreign = foreign;
-  descriptor->access = foreign ? access_of(kind, status.st_mode) : XPIO_ACCESS_NONBLOCKING;
+  descriptor->first_access = (unsigned char)(foreign ? access_of(kind, status.st_mode, duplicate)
+                                                     : XPIO_ACCESS_NONBLOCKING);
+  descriptor->access = descriptor->first_access;
   return 0;
 }

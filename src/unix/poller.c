@@ -56,8 +56,9 @@ void xpio_system_free_pollers(struct xpio_loop *loop) {
  * epoll descriptor of its own watches it instead, and libuv watches that. */
 static int open_own_epoll(struct xpio_poller *poller, int number) {
   struct epoll_event none = {.events = 0};
-  poller->own_epoll = epoll_create1(EPOLL_CLOEXEC);
-  if (poller->own_epoll < 0) return xpio_unix_error();
+  int created = epoll_create1(EPOLL_CLOEXEC);
+  poller->own_epoll = created < 0 ? xpio_unix_error() : xpio_unix_above_standard(created);
+  if (poller->own_epoll < 0) return poller->own_epoll;
   if (epoll_ctl(poller->own_epoll, EPOLL_CTL_ADD, number, &none) == 0) return 0;
   int error = xpio_unix_error();
   close(poller->own_epoll);

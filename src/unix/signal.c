@@ -30,6 +30,7 @@ static atomic_int handlers_running;
 
 /* The handler that ours has replaced. Written only while ours is not there. */
 static struct sigaction previous;
+static bool has_previous;
 
 static void call_previous(int number, siginfo_t *info, void *context) {
   if (previous.sa_flags & SA_SIGINFO)
@@ -40,8 +41,8 @@ static void call_previous(int number, siginfo_t *info, void *context) {
 
 static void on_interrupt(int number, siginfo_t *info, void *context) {
   int saved_errno = errno;
+  call_previous(number, info, context); /* which may not return, but jump */
   atomic_fetch_add(&handlers_running, 1);
-  call_previous(number, info, context);
   for (struct entry *entry = atomic_load(&entries); entry != NULL; entry = entry->next) {
     uv_async_t *wakeup = atomic_load(&entry->wakeup);
     if (wakeup != NULL) uv_async_send(wakeup);
@@ -60,10 +61,21 @@ static bool is_handler(const struct sigaction *action) {
          (action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN);
 }
 
+static bool same_handler(const struct sigaction *one, const struct sigaction *other) {
+  return (one->sa_flags & SA_SIGINFO) == (other->sa_flags & SA_SIGINFO) &&
+         (one->sa_flags & SA_SIGINFO ? one->sa_sigaction == other->sa_sigaction
+                                     : one->sa_handler == other->sa_handler);
+}
+
+/* A handler that has taken the place of ours may call ours, as that of a second
+ * copy of xpio does: calling it in turn would never end. So only the handler that
+ * was found first is chained again. */
 static void chain(void) {
   struct sigaction current;
   if (sigaction(SIGINT, NULL, &current) < 0 || !is_handler(&current) || is_ours(&current)) return;
+  if (has_previous && !same_handler(&current, &previous)) return;
   previous = current;
+  has_previous = true;
   current.sa_sigaction = on_interrupt;
   current.sa_flags |= SA_SIGINFO;
   sigaction(SIGINT, &current, NULL);

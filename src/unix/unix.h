@@ -7,6 +7,9 @@
 
 struct xpio_descriptor;
 
+/* The numbers below it are the standard streams. */
+enum { XPIO_LOWEST_NUMBER = 3 };
+
 /* How a call on a descriptor is kept from blocking. */
 enum xpio_access {
   XPIO_ACCESS_NONBLOCKING, /* its description is non-blocking */
@@ -18,6 +21,11 @@ enum xpio_access {
 
 /* errno as a libuv error, UV_EAGAIN for all that mean "not now". */
 int xpio_unix_error(void);
+
+/* The number, or a duplicate of it above 2 instead: a process may have been started
+ * with a standard stream closed, and what is written to that stream must not get
+ * into something of ours. Passes on an error, and may return one. */
+int xpio_unix_above_standard(int number);
 
 /* Whether poll reports any of these events, an error, or a hang-up right now. */
 bool xpio_unix_ready(int number, short events);
