@@ -12,11 +12,17 @@ local function blocks_of(path)
       block = nil
     elseif block then
       block.text = block.text .. line .. "\n"
+      block.expected = block.expected .. " " .. (line:match "%-%-> (.*)" or "")
     elseif line == "```lua" then
-      block = { line = number, text = "" }
+      block = { line = number, text = "", expected = "" }
     end
   end
   return blocks
+end
+
+--- A text with a single space for any white space between its words.
+local function words_of(text)
+  return (text:gsub("%s+", " "):match "^ ?(.-) ?$")
 end
 
 --- The anchor that a heading gets: lower case, no punctuation, dashes for spaces.
@@ -39,6 +45,10 @@ for path, least in pairs { ["README.md"] = 1, ["docs/reference.md"] = 10 } do
       it("runs as it stands in line " .. block.line, function()
         local output, status = support.lua(block.text)
         assert.equal(0, status, output)
+        -- What a program prints stands after -->, unless it differs from run to run.
+        if block.expected:find "%S" then
+          assert.equal(words_of(block.expected), words_of(output))
+        end
       end)
     end
 
