@@ -96,10 +96,8 @@ local function parse_fields(lines)
     name = name:lower()
     -- "^(.-)[ \t]*$" would take quadratic time on a line of spaces.
     value = value:match "^.*[^ \t]" or ""
-    local earlier = fields[name]
-    -- Who sees two of these may follow another one than the next server does.
-    if earlier and (name == "host" or name == "content-length") then return nil end
-    fields[name] = earlier and earlier .. ", " .. value or value
+    -- The list that this makes of two hosts or two lengths is refused.
+    fields[name] = fields[name] and fields[name] .. ", " .. value or value
   end
   return fields
 end
