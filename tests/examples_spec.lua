@@ -94,6 +94,18 @@ describe("dispatcher.lua", function()
     ]])
   end)
 
+  it("lets a task start another one and still block itself", function()
+    assert.equal("inner\nouter\n", run_program [[
+      local dispatcher = require "dispatcher"
+      dispatcher.start(function()
+        dispatcher.start(print, "inner")
+        dispatcher.sleep(0)
+        print "outer"
+      end)
+      dispatcher.run()
+    ]])
+  end)
+
   it("wakes sleepers in the order of their time, and no earlier", function()
     assert.equal("c\nb\na\ntrue\n", run_program [[
       local xpio, dispatcher = require "xpio", require "dispatcher"
@@ -687,16 +699,23 @@ describe("tcp-forward.lua", function()
     server:close()
   end)
 
-  it("ends both sides when one is reset", function()
+  -- Closing a socket with something unread in it resets the connection.
+  it("ends the client's side when the target's is reset", function()
     local client, server = open()
     client:write "unread"
-    -- Closing with something unread resets the connection. The end of the stream
-    -- says that it has all come.
-    client:shutdown "w"
     assert.equal("u", server:read(1))
     server:close()
     assert.equal("", read_all(client))
     client:close()
+  end)
+
+  it("ends the target's side when the client's is reset", function()
+    local client, server = open()
+    server:write "unread"
+    assert.equal("u", client:read(1))
+    client:close()
+    assert.equal("", read_all(server))
+    server:close()
   end)
 
   it("holds a fast sender up while the reader is slow, in bounded memory", function()
