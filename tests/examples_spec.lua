@@ -21,11 +21,19 @@ local function connect(address)
   return assert(socket:connect(address))
 end
 
+-- The socket, as soon as it is readable: a test fails rather than hangs.
+local function await(socket)
+  local queue = xpio.tqueue()
+  assert(socket:when_read { _queue = queue })
+  assert(#queue:wait(20) == 1, "nothing came")
+  return socket
+end
+
 -- All that comes up to the end of the stream, which must not be an error.
 local function read_all(socket)
   local pieces = {}
   while true do
-    local piece, message = socket:read(65536)
+    local piece, message = await(socket):read(65536)
     assert.is_nil(message)
     if not piece then return table.concat(pieces) end
     pieces[#pieces + 1] = piece
@@ -580,7 +588,7 @@ describe("http-server.lua", function()
     local first = connect(address)
     local request = "GET /hello.txt HTTP/1.1\r\nHost: h\r\n\r\n"
     first:write(request)
-    assert.matches("^HTTP/1%.1 200 ", first:read(1000))
+    assert.matches("^HTTP/1%.1 200 ", await(first):read(1000))
     local clients = {}
     for i = 1, 40 do clients[i] = connect(address) end
 
@@ -590,7 +598,7 @@ describe("http-server.lua", function()
     if before then assert.is_true(small.process:ticks() - before < 20) end
     assert.matches("accept: Too many open files", small.process:errors())
     first:write(request)
-    assert.matches("^HTTP/1%.1 503 ", first:read(1000))
+    assert.matches("^HTTP/1%.1 503 ", await(first):read(1000))
 
     for _, client in ipairs(clients) do client:close() end
     assert.equal("hello\n", (curl("http://%s/hello.txt", address)))
@@ -616,7 +624,7 @@ describe("http-server.lua", function()
     local socket <close> = connect(process.address)
     run("kill -INT %s", process.pid)
     assert.equal("", process.output:read "a")
-    assert.is_nil(socket:read(1))
+    assert.is_nil(await(socket):read(1))
     assert.matches("interrupted!", process:stop())
   end)
 
@@ -656,7 +664,7 @@ describe("tcp-forward.lua", function()
   -- Both ends of a forwarded connection.
   local function open()
     local client = connect(forwarder.address)
-    return client, assert(listener:accept())
+    return client, assert(await(listener):accept())
   end
 
   it_with("socat", "passes on the client's end of stream and returns the answer", function()
@@ -681,9 +689,9 @@ describe("tcp-forward.lua", function()
     client:shutdown "w"
     assert.equal("question", read_all(server))
     server:write "answer"
-    assert.equal("answer", client:read(100))
+    assert.equal("answer", await(client):read(100))
     server:close()
-    assert.is_nil(client:read(1))
+    assert.is_nil(await(client):read(1))
     client:close()
   end)
 
@@ -693,9 +701,9 @@ describe("tcp-forward.lua", function()
     server:shutdown "w"
     assert.equal("greeting", read_all(client))
     client:write "and more"
-    assert.equal("and more", server:read(100))
+    assert.equal("and more", await(server):read(100))
     client:close()
-    assert.is_nil(server:read(1))
+    assert.is_nil(await(server):read(1))
     server:close()
   end)
 
@@ -703,7 +711,7 @@ describe("tcp-forward.lua", function()
   it("ends the client's side when the target's is reset", function()
     local client, server = open()
     client:write "unread"
-    assert.equal("u", server:read(1))
+    assert.equal("u", await(server):read(1))
     server:close()
     assert.equal("", read_all(client))
     client:close()
@@ -712,7 +720,7 @@ describe("tcp-forward.lua", function()
   it("ends the target's side when the client's is reset", function()
     local client, server = open()
     server:write "unread"
-    assert.equal("u", client:read(1))
+    assert.equal("u", await(client):read(1))
     client:close()
     assert.equal("", read_all(server))
     server:close()
@@ -786,7 +794,7 @@ describe("udp-echo.lua", function()
     local socket <close> = assert(xpio.socket "UDP")
     assert(socket:bind "127.0.0.1:0")
     assert.equal(#data, socket:sendto(data, echo.address))
-    local answer, sender = socket:recvfrom(65535)
+    local answer, sender = await(socket):recvfrom(65535)
     assert.equal(echo.address, sender)
     assert.is_true(answer == data)
   end
@@ -812,7 +820,7 @@ describe("udp-echo.lua", function()
       assert(sockets[i]:sendto(tostring(i), echo.address))
     end
     for i = 1, 20 do
-      assert.equal(tostring(i), (sockets[i]:recvfrom(100)))
+      assert.equal(tostring(i), (await(sockets[i]):recvfrom(100)))
       sockets[i]:close()
     end
   end)
