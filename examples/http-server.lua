@@ -96,10 +96,8 @@ local function parse_fields(lines)
     name = name:lower()
     -- "^(.-)[ \t]*$" would take quadratic time on a line of spaces.
     value = value:match "^.*[^ \t]" or ""
-    local earlier = fields[name]
-    -- Who sees two of these may follow another one than the next server does.
-    if earlier and (name == "host" or name == "content-length") then return nil end
-    fields[name] = earlier and earlier .. ", " .. value or value
+    -- The list that this makes of two hosts or two lengths is refused.
+    fields[name] = fields[name] and fields[name] .. ", " .. value or value
   end
   return fields
 end
@@ -228,7 +226,7 @@ local function send_file(connection, request, path, file, size)
   local head = head_of(request, 200, "", kind, size)
   if request.method == "HEAD" or size == 0 then return connection.socket:write(head) end
   local left = size
-  while left > 0 do
+  while true do
     local data = file:read(math.min(CHUNK, left))
     -- The file has shrunk: an early end of the connection tells the client.
     if not data then return false end
@@ -237,11 +235,11 @@ local function send_file(connection, request, path, file, size)
     -- This returns once the peer's window has room for it all. A peer that is
     -- slow to read thereby slows down the reading of the file.
     if not connection.socket:write { head, data } then return false end
+    if left == 0 then return true end
     head = ""
     -- The write does not block if the peer is fast: give way to the others.
     dispatcher.sleep(0)
   end
-  return true
 end
 
 --- What the request's target means as a path below the root, or nil and a status.

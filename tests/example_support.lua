@@ -7,13 +7,7 @@ local build = os.getenv "XPIO_BUILD_ROOT" or source .. "/build"
 support.examples = source .. "/examples"
 
 --- No example runs longer, whatever happens to the test. Seconds.
-local LIFETIME = 60
-
-local function find_interpreter()
-  local first = 0
-  while arg[first - 1] do first = first - 1 end
-  return first < 0 and arg[first] or "lua5.4"
-end
+local LIFETIME = 600
 
 local function quote(text)
   return "'" .. tostring(text):gsub("'", "'\\''") .. "'"
@@ -30,17 +24,12 @@ end
 --- The start of a shell command that runs Lua with xpio. AddressSanitizer would
 --- keep freed memory for a while, and some tests measure memory.
 support.lua = support.command(
-  'env LD_PRELOAD=%s LUA_CPATH=%s ASAN_OPTIONS="$ASAN_OPTIONS:quarantine_size_mb=1" %s',
-  os.getenv "LD_PRELOAD" or "", build .. "/?.so", find_interpreter())
-
---- Other programs than Lua may hang with a sanitizer's library in them: curl does.
-local function popen(command, mode)
-  return assert(io.popen("unset LD_PRELOAD\n" .. command, mode))
-end
+  'env LUA_CPATH=%s ASAN_OPTIONS="$ASAN_OPTIONS:quarantine_size_mb=1" %s',
+  build .. "/?.so", arg and arg[-1] or "lua5.4")
 
 --- What a shell command writes, and its exit status.
 function support.run(format, ...)
-  local process <close> = popen(support.command(format, ...))
+  local process <close> = assert(io.popen(support.command(format, ...)))
   local output = process:read "a"
   local _, _, status = process:close()
   return output, status
@@ -91,12 +80,12 @@ function support.start(folder, command, before)
   local fifo, log = ("%s/%d.fifo"):format(folder, started), ("%s/%d.log"):format(folder, started)
   support.run("mkfifo %s", fifo)
   local script = ("%s\necho $$\nexec %s"):format(before or "", command)
-  local keeper = popen(support.command([[
+  local keeper = assert(io.popen(support.command([[
     sh -c %s </dev/null >%s 2>%s &
     timeout %s cat >/dev/null
     kill $! 2>/dev/null
     wait
-  ]], script, fifo, log, LIFETIME), "w")
+  ]], script, fifo, log, LIFETIME), "w"))
   local output = assert(io.open(fifo))
   local process = setmetatable({ keeper = keeper, output = output, log = log }, Process)
   process.pid = assert(output:read("n", "l"), "no process number")

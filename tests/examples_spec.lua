@@ -21,11 +21,23 @@ local function connect(address)
   return assert(socket:connect(address))
 end
 
--- All that comes up to the end of the stream.
+-- The socket, as soon as it is readable: a test fails rather than hangs.
+local function await(socket)
+  local queue = xpio.tqueue()
+  assert(socket:when_read { _queue = queue })
+  assert(#queue:wait(20) == 1, "nothing came")
+  return socket
+end
+
+-- All that comes up to the end of the stream, which must not be an error.
 local function read_all(socket)
   local pieces = {}
-  for piece in function() return socket:read(65536) end do pieces[#pieces + 1] = piece end
-  return table.concat(pieces)
+  while true do
+    local piece, message = await(socket):read(65536)
+    assert.is_nil(message)
+    if not piece then return table.concat(pieces) end
+    pieces[#pieces + 1] = piece
+  end
 end
 
 -- Sends bytes as they are and returns all that comes until the server ends the
@@ -86,6 +98,18 @@ describe("dispatcher.lua", function()
       local a, b = xpio.socketpair()
       dispatcher.start(function() print(a:read(9)) a:write "pong" end)
       dispatcher.start(function() b:write "ping" print(b:read(9)) end)
+      dispatcher.run()
+    ]])
+  end)
+
+  it("lets a task start another one and still block itself", function()
+    assert.equal("inner\nouter\n", run_program [[
+      local dispatcher = require "dispatcher"
+      dispatcher.start(function()
+        dispatcher.start(print, "inner")
+        dispatcher.sleep(0)
+        print "outer"
+      end)
       dispatcher.run()
     ]])
   end)
@@ -157,6 +181,7 @@ describe("http-server.lua", function()
     support.write_file(root .. "/empty.css", "")
     support.write_file(root .. "/noindex.bin", "\0\1\2")
     support.write_file(root .. "/.hidden", "secret\n")
+    support.write_file(root .. "/back\\slash", "secret\n")
     support.write_file(root .. "/sub/index.html", "<p>index\n")
     support.write_file(folder .. "/secret.txt", "secret\n")
     run("ln -s ../secret.txt %s", root .. "/link.txt")
@@ -258,6 +283,13 @@ describe("http-server.lua", function()
       assert.matches("Content%-Length: 6", fields_of("/hello.txt", "--head"))
     end)
 
+    it_with("socat", "HEAD with nothing after the head", function()
+      for _, path in ipairs { "/hello.txt", "/nothing", "/sub", "/*" } do
+        local request = ("HEAD %s HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"):format(path)
+        assert.matches("^HTTP/1%.1 [^\n]*\r\n.*\r\n\r\n$", exchange(server.address, request))
+      end
+    end)
+
     it_with("curl", "405 with Allow for other methods", function()
       for _, method in ipairs { "POST", "PUT", "DELETE", "OPTIONS", "get", "X!#$%&'*+-.^_`|~1" } do
         local response = curl("--include --request %s %s", method, url .. "/hello.txt")
@@ -289,7 +321,7 @@ describe("http-server.lua", function()
       "/./../secret.txt", "/..\\secret.txt", "/..%5csecret.txt", "/%5c..%5csecret.txt",
       "/%252e%252e/secret.txt", "/%c0%ae%c0%ae/secret.txt", "//etc/passwd", "/%2fetc%2fpasswd",
       "///../secret.txt", "/sub//index.html", "/.hidden", "/%2ehidden", "/..", "/.", "/sub/..",
-      "http://h/../secret.txt", "http://h//etc/passwd",
+      "/back\\slash", "/back%5cslash", "http://h/../secret.txt", "http://h//etc/passwd",
     }
     for _, target in ipairs(outside) do
       it_with("socat", "and answers 404 to " .. target, function()
@@ -484,8 +516,18 @@ describe("http-server.lua", function()
       assert.equal("411", status_of("/x", upload .. " --header 'Transfer-Encoding: chunked'"))
     end)
 
-    it_with("curl", "end after a request that expects 100 Continue, without its body", function()
-      assert.equal("405", status_of("/hello.txt", "--header 'Expect: 100-continue' --data x"))
+    it("end without a reset while the client still sends, so that it gets the response", function()
+      local socket <close> = connect(server.address)
+      local head = "GET /hello.txt HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n"
+      socket:write(head .. ("x"):rep(100000))
+      assert.matches("^HTTP/1%.1 413 .*\n413 Content Too Large\n$", read_all(socket))
+    end)
+
+    it_with("socat", "end after a request that expects 100 Continue, without its body", function()
+      local head = "GET /hello.txt HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n"
+      local response = exchange(server.address, head .. "Content-Length: 5\r\n\r\n")
+      assert.matches("^HTTP/1%.1 200 ", response)
+      assert.matches("\r\nConnection: close\r\n", response)
     end)
 
     it_with("curl", "are served 20 at a time", function()
@@ -546,7 +588,7 @@ describe("http-server.lua", function()
     local first = connect(address)
     local request = "GET /hello.txt HTTP/1.1\r\nHost: h\r\n\r\n"
     first:write(request)
-    assert.matches("^HTTP/1%.1 200 ", first:read(1000))
+    assert.matches("^HTTP/1%.1 200 ", await(first):read(1000))
     local clients = {}
     for i = 1, 40 do clients[i] = connect(address) end
 
@@ -556,7 +598,7 @@ describe("http-server.lua", function()
     if before then assert.is_true(small.process:ticks() - before < 20) end
     assert.matches("accept: Too many open files", small.process:errors())
     first:write(request)
-    assert.matches("^HTTP/1%.1 503 ", first:read(1000))
+    assert.matches("^HTTP/1%.1 503 ", await(first):read(1000))
 
     for _, client in ipairs(clients) do client:close() end
     assert.equal("hello\n", (curl("http://%s/hello.txt", address)))
@@ -582,7 +624,7 @@ describe("http-server.lua", function()
     local socket <close> = connect(process.address)
     run("kill -INT %s", process.pid)
     assert.equal("", process.output:read "a")
-    assert.is_nil(socket:read(1))
+    assert.is_nil(await(socket):read(1))
     assert.matches("interrupted!", process:stop())
   end)
 
@@ -622,7 +664,7 @@ describe("tcp-forward.lua", function()
   -- Both ends of a forwarded connection.
   local function open()
     local client = connect(forwarder.address)
-    return client, assert(listener:accept())
+    return client, assert(await(listener):accept())
   end
 
   it_with("socat", "passes on the client's end of stream and returns the answer", function()
@@ -647,9 +689,9 @@ describe("tcp-forward.lua", function()
     client:shutdown "w"
     assert.equal("question", read_all(server))
     server:write "answer"
-    assert.equal("answer", client:read(100))
+    assert.equal("answer", await(client):read(100))
     server:close()
-    assert.is_nil(client:read(1))
+    assert.is_nil(await(client):read(1))
     client:close()
   end)
 
@@ -659,22 +701,29 @@ describe("tcp-forward.lua", function()
     server:shutdown "w"
     assert.equal("greeting", read_all(client))
     client:write "and more"
-    assert.equal("and more", server:read(100))
+    assert.equal("and more", await(server):read(100))
     client:close()
-    assert.is_nil(server:read(1))
+    assert.is_nil(await(server):read(1))
     server:close()
   end)
 
-  it("ends both sides when one is reset", function()
+  -- Closing a socket with something unread in it resets the connection.
+  it("ends the client's side when the target's is reset", function()
     local client, server = open()
     client:write "unread"
-    -- Closing with something unread resets the connection. The end of the stream
-    -- says that it has all come.
-    client:shutdown "w"
-    assert.equal("u", server:read(1))
+    assert.equal("u", await(server):read(1))
     server:close()
     assert.equal("", read_all(client))
     client:close()
+  end)
+
+  it("ends the target's side when the client's is reset", function()
+    local client, server = open()
+    server:write "unread"
+    assert.equal("u", await(client):read(1))
+    client:close()
+    assert.equal("", read_all(server))
+    server:close()
   end)
 
   it("holds a fast sender up while the reader is slow, in bounded memory", function()
@@ -745,7 +794,7 @@ describe("udp-echo.lua", function()
     local socket <close> = assert(xpio.socket "UDP")
     assert(socket:bind "127.0.0.1:0")
     assert.equal(#data, socket:sendto(data, echo.address))
-    local answer, sender = socket:recvfrom(65535)
+    local answer, sender = await(socket):recvfrom(65535)
     assert.equal(echo.address, sender)
     assert.is_true(answer == data)
   end
@@ -771,7 +820,7 @@ describe("udp-echo.lua", function()
       assert(sockets[i]:sendto(tostring(i), echo.address))
     end
     for i = 1, 20 do
-      assert.equal(tostring(i), (sockets[i]:recvfrom(100)))
+      assert.equal(tostring(i), (await(sockets[i]):recvfrom(100)))
       sockets[i]:close()
     end
   end)
