@@ -74,6 +74,24 @@ describe("Ctrl-C", function()
     assert_interrupted("xpio.tqueue():wait(60)", options, 0.3)
   end)
 
+  -- Each copy chains the handler of the other, which must not go on for ever.
+  it("interrupts a process that holds two copies of the module", function()
+    local copy = os.tmpname()
+    finally(function() os.remove(copy) end)
+    local module = assert(package.searchpath("xpio", package.cpath))
+    assert(os.execute(("cp %s %s"):format(support.quote(module), copy)))
+    assert_interrupted(([[
+      local open = assert(package.loadlib(%q, "luaopen_xpio"))
+      local other = open()
+      assert(other ~= xpio)
+      for _ = 1, 2 do
+        xpio.tqueue():wait(0.12)
+        other.tqueue():wait(0.12)
+      end
+      xpio.tqueue():wait(60)
+    ]]):format(copy), "", 0.8)
+  end)
+
   it("raises an error that can be caught, and the program goes on", function()
     local output, status = interrupted [[
       local ok, message = pcall(function()
