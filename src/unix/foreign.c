@@ -8,7 +8,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #ifdef __linux__
-#include <linux/magic.h>
 #include <sys/vfs.h>
 #endif
 #ifdef XPIO_HAVE_EPOLL
@@ -78,6 +77,9 @@ static int modes_of(int flags) {
 }
 
 #ifdef __linux__
+/* Of anonymous pipes, fstatfs(2); <linux/magic.h> is not everywhere. */
+enum { PIPE_FILE_SYSTEM = 0x50495045 };
+
 /* A pseudoterminal's master opened anew is another terminal: TIOCGPTN tells it
  * apart. A named pipe that is opened for reading when its writers are gone never
  * reports a hang-up (fifo_open in fs/pipe.c); an anonymous one does. */
@@ -87,7 +89,7 @@ static bool can_reopen(int number, int flags, enum xpio_kind kind) {
   if (kind == XPIO_KIND_TERMINAL) return ioctl(number, TIOCGPTN, &terminal) < 0;
   if (kind != XPIO_KIND_PIPE) return false;
   return (flags & O_ACCMODE) == O_WRONLY ||
-         (fstatfs(number, &status) == 0 && status.f_type == PIPEFS_MAGIC);
+         (fstatfs(number, &status) == 0 && status.f_type == PIPE_FILE_SYSTEM);
 }
 
 /* Opens a pipe or terminal anew through /proc: a description of our own, which

@@ -150,6 +150,7 @@ static int open_poller(struct xpio_descriptor *descriptor, struct xpio_loop *loo
 int xpio_system_watch(struct xpio_descriptor *descriptor, struct xpio_loop *loop, int interest,
                       xpio_report *report, void *owner) {
   if (descriptor->poller == NULL) {
+    if (descriptor->first_access == XPIO_ACCESS_PLAIN) return XPIO_ALWAYS_READY;
     int result = open_poller(descriptor, loop, report, owner);
     if (result != 0) return result;
   }

@@ -83,8 +83,9 @@ static void chain(void) {
 
 static void unchain(void) {
   struct sigaction current;
-  if (sigaction(SIGINT, NULL, &current) == 0 && is_ours(&current))
-    sigaction(SIGINT, &previous, NULL);
+  if (sigaction(SIGINT, NULL, &current) < 0 || !is_ours(&current)) return;
+  sigaction(SIGINT, &previous, NULL);
+  has_previous = false;
 }
 
 void xpio_system_interrupt_chain(void) {
