@@ -62,7 +62,7 @@ void xpio_loop_close(struct xpio_loop *loop) {
   uv_close((uv_handle_t *)&loop->chain_timer, NULL);
   uv_run(&loop->uv, UV_RUN_DEFAULT);
   uv_loop_close(&loop->uv);
-  xpio_system_free_pollers(loop);
+  xpio_system_free_watchers(loop);
   free(loop);
 }
 

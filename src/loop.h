@@ -14,7 +14,7 @@ struct xpio_loop {
   uv_timer_t chain_timer; /* and when it should be looked at again */
   uint64_t pass;          /* counts the passes: tells a repeated event from a new one */
   bool interrupted;
-  struct xpio_poller *idle_pollers; /* memory kept for reuse, the system's */
+  struct xpio_watcher *idle_watchers; /* memory kept for reuse, the system's */
 };
 
 /* Waits without a deadline; also the longest timeout, 584 years. */

@@ -14,7 +14,7 @@
 #include <uv.h>
 
 struct xpio_loop;
-struct xpio_poller;
+struct xpio_watcher;
 
 enum xpio_kind {
   XPIO_KIND_TCP,
@@ -42,7 +42,7 @@ struct xpio_descriptor {
   bool foreign;               /* its description is shared with others: leave O_NONBLOCK alone */
   bool connecting;            /* a connect to `peer` is under way */
   struct sockaddr_in peer;
-  struct xpio_poller *poller; /* null until something waits */
+  struct xpio_watcher *watcher; /* null until something waits */
 };
 
 /* Marks a descriptor as closed. To be called before any of the following. */
@@ -61,7 +61,7 @@ int xpio_system_duplicate(struct xpio_descriptor *descriptor, int number);
 /* The descriptor number below a C stream. */
 int xpio_system_file_number(FILE *stream);
 
-/* Closes it and its poller. Does nothing when it is closed. */
+/* Closes it and its watcher. Does nothing when it is closed. */
 void xpio_system_close(struct xpio_descriptor *descriptor);
 
 /* Transfers: one system call each. They return the number of bytes; 0 from
@@ -105,8 +105,8 @@ enum { XPIO_ALWAYS_READY = 1 };
 int xpio_system_watch(struct xpio_descriptor *descriptor, struct xpio_loop *loop, int interest,
                       xpio_report *report, void *owner);
 
-/* Frees the memory of pollers that is kept for reuse. */
-void xpio_system_free_pollers(struct xpio_loop *loop);
+/* Frees the memory of watchers that is kept for reuse. */
+void xpio_system_free_watchers(struct xpio_loop *loop);
 
 /* Ctrl-C. `add`, once for a loop, lets SIGINT send its `wakeup`, and `remove` ends
  * that. `chain`, which may be called at any time, chains the SIGINT handler again

@@ -44,10 +44,11 @@ describe("Ctrl-C", function()
 
   test("interrupts a wait without a timeout at the first press", function()
     assert_interrupted [[
-      local reader = xpio.pipe()
+      local reader, writer = xpio.pipe()
       local queue = xpio.tqueue()
       reader:when_read { _queue = queue }
       queue:wait()
+      writer:close()
     ]]
   end)
 
@@ -57,7 +58,11 @@ describe("Ctrl-C", function()
   end)
 
   test("interrupts a blocking call on the main thread", function()
-    assert_interrupted "xpio.pipe():read(1)"
+    assert_interrupted [[
+      local reader, writer = xpio.pipe()
+      reader:read(1)
+      writer:close()
+    ]]
   end)
 
   -- lua.c installs its handler anew for every chunk, here after xpio was loaded.

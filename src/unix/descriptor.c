@@ -161,7 +161,7 @@ int xpio_system_accept(struct xpio_descriptor *listener, struct xpio_descriptor 
 
 void xpio_system_close(struct xpio_descriptor *descriptor) {
   if (descriptor->number < 0) return;
-  xpio_unix_close_poller(descriptor);
+  xpio_unix_close_watcher(descriptor);
   /* Not again after EINTR: Linux has closed it by then (close(2)). */
   close(descriptor->number);
   descriptor->number = -1;

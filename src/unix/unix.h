@@ -30,7 +30,7 @@ int xpio_unix_above_standard(int number);
 /* Whether poll reports any of these events, an error, or a hang-up right now. */
 bool xpio_unix_ready(int number, short events);
 
-/* Closes the descriptor's poller if it has one. */
-void xpio_unix_close_poller(struct xpio_descriptor *descriptor);
+/* Closes the descriptor's watcher if it has one. */
+void xpio_unix_close_watcher(struct xpio_descriptor *descriptor);
 
 #endif

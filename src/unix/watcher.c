@@ -1,0 +1,175 @@
+/* Watching descriptors on Unix, by uv_poll_t. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+#ifdef XPIO_HAVE_EPOLL
+#include <sys/epoll.h>
+#endif
+
+#include "../loop.h"
+#include "../system.h"
+#include "unix.h"
+
+/* A watcher outlives its descriptor: libuv needs the handle until a later pass
+ * of the loop has closed it. Then its memory is kept for the next one. */
+struct xpio_watcher {
+  uv_poll_t handle;
+  xpio_report *report;
+  void *owner;
+  int own_epoll; /* that watches in its stead, or -1 */
+  struct xpio_watcher *next;
+};
+
+static void on_closed(uv_handle_t *handle) {
+  struct xpio_watcher *watcher = handle->data;
+  struct xpio_loop *loop = (struct xpio_loop *)handle->loop;
+  watcher->next = loop->idle_watchers;
+  loop->idle_watchers = watcher;
+}
+
+_Static_assert(offsetof(struct xpio_loop, uv) == 0, "a uv_loop_t is its xpio_loop");
+
+static struct xpio_watcher *allocate(struct xpio_loop *loop) {
+  struct xpio_watcher *watcher = loop->idle_watchers;
+  if (watcher == NULL) return malloc(sizeof *watcher);
+  loop->idle_watchers = watcher->next;
+  return watcher;
+}
+
+static void release(struct xpio_watcher *watcher, struct xpio_loop *loop) {
+  watcher->next = loop->idle_watchers;
+  loop->idle_watchers = watcher;
+}
+
+void xpio_system_free_watchers(struct xpio_loop *loop) {
+  while (loop->idle_watchers != NULL) {
+    struct xpio_watcher *watcher = loop->idle_watchers;
+    loop->idle_watchers = watcher->next;
+    free(watcher);
+  }
+}
+
+#ifdef XPIO_HAVE_EPOLL
+/* uv_poll_init would make the descriptor non-blocking, for everyone who shares
+ * its description and against the program's wish if it is in blocking mode. An
+ * epoll descriptor of its own watches it instead, and libuv watches that. */
+static int open_own_epoll(struct xpio_watcher *watcher, int number) {
+  struct epoll_event none = {.events = 0};
+  int created = epoll_create1(EPOLL_CLOEXEC);
+  watcher->own_epoll = created < 0 ? xpio_unix_error() : xpio_unix_above_standard(created);
+  if (watcher->own_epoll < 0) return watcher->own_epoll;
+  if (epoll_ctl(watcher->own_epoll, EPOLL_CTL_ADD, number, &none) == 0) return 0;
+  int error = xpio_unix_error();
+  close(watcher->own_epoll);
+  watcher->own_epoll = -1;
+  return error;
+}
+
+static int own_epoll_events(struct xpio_watcher *watcher) {
+  struct epoll_event event;
+  if (epoll_wait(watcher->own_epoll, &event, 1, 0) != 1) return 0;
+  int events = 0;
+  if (event.events & (EPOLLIN | EPOLLERR | EPOLLHUP)) events |= XPIO_READABLE;
+  if (event.events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) events |= XPIO_WRITABLE;
+  return events;
+}
+
+static int set_own_epoll(struct xpio_watcher *watcher, int number, int interest) {
+  struct epoll_event event = {.events = 0};
+  if (interest & XPIO_READABLE) event.events |= EPOLLIN;
+  if (interest & XPIO_WRITABLE) event.events |= EPOLLOUT;
+  if (epoll_ctl(watcher->own_epoll, EPOLL_CTL_MOD, number, &event) < 0) return xpio_unix_error();
+  return 0;
+}
+
+static int init_handle(struct xpio_watcher *watcher, struct xpio_descriptor *descriptor,
+                       struct xpio_loop *loop) {
+  watcher->own_epoll = -1;
+  if (!descriptor->foreign && !descriptor->blocking)
+    return uv_poll_init(&loop->uv, &watcher->handle, descriptor->number);
+  int error = open_own_epoll(watcher, descriptor->number);
+  if (error < 0) return error;
+  error = uv_poll_init(&loop->uv, &watcher->handle, watcher->own_epoll);
+  if (error < 0) close(watcher->own_epoll);
+  return error;
+}
+#else
+/* The flag is restored at once: others see it changed for a moment. */
+static int init_handle(struct xpio_watcher *watcher, struct xpio_descriptor *descriptor,
+                       struct xpio_loop *loop) {
+  watcher->own_epoll = -1;
+  int flags = fcntl(descriptor->number, F_GETFL);
+  int error = uv_poll_init(&loop->uv, &watcher->handle, descriptor->number);
+  if (error == 0 && flags >= 0 && !(flags & O_NONBLOCK)) fcntl(descriptor->number, F_SETFL, flags);
+  return error;
+}
+
+static int own_epoll_events(struct xpio_watcher *watcher) {
+  (void)watcher;
+  return 0;
+}
+
+static int set_own_epoll(struct xpio_watcher *watcher, int number, int interest) {
+  (void)watcher, (void)number, (void)interest;
+  return 0;
+}
+#endif
+
+/* On an error (POLLERR) libuv has stopped the handle and says UV_EBADF. */
+static void on_poll(uv_poll_t *handle, int status, int uv_events) {
+  struct xpio_watcher *watcher = handle->data;
+  int events = 0;
+  if (status < 0)
+    events = XPIO_READABLE | XPIO_WRITABLE;
+  else if (watcher->own_epoll >= 0)
+    events = own_epoll_events(watcher);
+  else
+    events = (uv_events & UV_READABLE ? XPIO_READABLE : 0) |
+             (uv_events & UV_WRITABLE ? XPIO_WRITABLE : 0);
+  if (events != 0) watcher->report(watcher->owner, events, status < 0);
+}
+
+static int open_watcher(struct xpio_descriptor *descriptor, struct xpio_loop *loop,
+                        xpio_report *report, void *owner) {
+  struct xpio_watcher *watcher = allocate(loop);
+  if (watcher == NULL) return UV_ENOMEM;
+  int error = init_handle(watcher, descriptor, loop);
+  if (error < 0) {
+    release(watcher, loop);
+    /* epoll refuses what never blocks: files, directories, /dev/null. */
+    return error == UV_EPERM ? XPIO_ALWAYS_READY : error;
+  }
+  watcher->handle.data = watcher;
+  watcher->report = report;
+  watcher->owner = owner;
+  descriptor->watcher = watcher;
+  return 0;
+}
+
+int xpio_system_watch(struct xpio_descriptor *descriptor, struct xpio_loop *loop, int interest,
+                      xpio_report *report, void *owner) {
+  if (descriptor->watcher == NULL) {
+    if (descriptor->first_access == XPIO_ACCESS_PLAIN) return XPIO_ALWAYS_READY;
+    int result = open_watcher(descriptor, loop, report, owner);
+    if (result != 0) return result;
+  }
+  struct xpio_watcher *watcher = descriptor->watcher;
+  if (interest == 0) return uv_poll_stop(&watcher->handle);
+  if (watcher->own_epoll >= 0) {
+    int error = set_own_epoll(watcher, descriptor->number, interest);
+    if (error < 0) return error;
+    return uv_poll_start(&watcher->handle, UV_READABLE, on_poll);
+  }
+  int events = (interest & XPIO_READABLE ? UV_READABLE : 0) |
+               (interest & XPIO_WRITABLE ? UV_WRITABLE : 0);
+  return uv_poll_start(&watcher->handle, events, on_poll);
+}
+
+void xpio_unix_close_watcher(struct xpio_descriptor *descriptor) {
+  struct xpio_watcher *watcher = descriptor->watcher;
+  if (watcher == NULL) return;
+  descriptor->watcher = NULL;
+  uv_close((uv_handle_t *)&watcher->handle, on_closed);
+  if (watcher->own_epoll >= 0) close(watcher->own_epoll);
+}
