@@ -223,11 +223,12 @@ describe("shutdown", function()
 
   it("wakes a task that waits to read", function()
     local queue = xpio.tqueue()
-    local a = xpio.socketpair()
+    local a, b = xpio.socketpair()
     local task = support.blocked(queue, function() return "end:", a:read(1) end)
     a:shutdown "r"
     support.wait_for(queue, task)
     assert.same({ true, "end:", nil, n = 3 }, table.pack(support.resume(task)))
+    b:close()
   end)
 end)
 

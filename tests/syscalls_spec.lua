@@ -81,7 +81,7 @@ describe("system calls, as strace sees them", function()
       local xpio = require "xpio"
       local support = require "support"
       local queue = xpio.tqueue()
-      local a = xpio.socketpair()
+      local a, b = xpio.socketpair()
       assert(a:setsockopt("O_NONBLOCK", false))
       io.open "/mark/begin"
       local foreign = assert(xpio.fdopen(a:fileno()))
@@ -91,6 +91,7 @@ describe("system calls, as strace sees them", function()
       queue:wait(0)
       foreign:close()
       io.open "/mark/end"
+      b:close()
     ]], "openat,fcntl,ioctl")
     local number = assert(trace and log:match "fcntl%((%d+), F_SETFL")
     log = between_marks(log)
