@@ -349,19 +349,15 @@ describe("each blocking operation", function()
 
   it("write returns when all bytes are written, however slow the reader", function()
     local data = ("0123456789"):rep(200000)
-    local written, received = nil, {}
+    local written, received
     support.run(function()
       written = a:write(data)
       a:close()
     end, function()
-      local piece = b:read(10007)
-      while piece do
-        received[#received + 1] = piece
-        piece = b:read(10007)
-      end
+      received = support.read_all(b, 10007)
     end)
     assert.equal(#data, written)
-    assert.is_true(table.concat(received) == data)
+    assert.is_true(received == data)
   end)
 
   it("write reports an error together with what was written before", function()
@@ -389,11 +385,7 @@ describe("each blocking operation", function()
       if left == 0 then a:shutdown "w" end
     end
     support.run(writer, writer, function()
-      local piece = b:read(50000)
-      while piece do
-        total = total + #piece
-        piece = b:read(50000)
-      end
+      total = #support.read_all(b, 50000)
     end)
     assert.equal(2 * #block, total)
   end)

@@ -89,6 +89,17 @@ function support.fill(socket)
   end
 end
 
+--- Everything up to the end of the stream, read in pieces of at most `size` bytes.
+function support.read_all(socket, size)
+  local pieces = {}
+  local piece = socket:read(size)
+  while piece do
+    pieces[#pieces + 1] = piece
+    piece = socket:read(size)
+  end
+  return table.concat(pieces)
+end
+
 --- The path of the interpreter that runs the tests.
 support.interpreter = arg and arg[-1] or "lua5.4"
 

@@ -215,37 +215,30 @@ describe("writing an array", function()
       strings[i] = i % 7 == 0 and i or ("%d,"):format(i)
       expected[i] = tostring(strings[i])
     end
-    local data, received = table.concat(expected), {}
-    local written
+    local data = table.concat(expected)
+    local written, received
     support.run(function()
       written = a:write(strings)
       a:close()
     end, function()
-      local piece = b:read(1000)
-      while piece do
-        received[#received + 1] = piece
-        piece = b:read(1000)
-      end
+      received = support.read_all(b, 1000)
     end)
     assert.equal(#data, written)
-    assert.equal(data, table.concat(received))
+    assert.equal(data, received)
   end)
 
   it("goes on in the middle of an element when the reader is slow", function()
     local strings = {}
     for i = 1, 50 do strings[i] = string.char(64 + i):rep(50001) end
-    local data, received = table.concat(strings), {}
+    local data = table.concat(strings)
+    local received
     support.run(function()
       assert.equal(#data, a:write(strings))
       a:close()
     end, function()
-      local piece = b:read(7919)
-      while piece do
-        received[#received + 1] = piece
-        piece = b:read(7919)
-      end
+      received = support.read_all(b, 7919)
     end)
-    assert.is_true(data == table.concat(received))
+    assert.is_true(data == received)
   end)
 
   local function change_meanwhile(change)
