@@ -13,10 +13,11 @@ const char *xpio_type_name(enum xpio_type type) {
 }
 
 void *xpio_test_type(lua_State *L, int index, enum xpio_type type) {
-  if (lua_type(L, index) != LUA_TUSERDATA || !lua_getmetatable(L, index)) return NULL;
+  void *object = lua_touserdata(L, index); /* null for a table that borrows the metatable */
+  if (object == NULL || !lua_getmetatable(L, index)) return NULL;
   const void *metatable = lua_topointer(L, -1);
   lua_pop(L, 1);
-  return metatable == xpio_state(L)->metatables[type] ? lua_touserdata(L, index) : NULL;
+  return metatable == xpio_state(L)->metatables[type] ? object : NULL;
 }
 
 void *xpio_check_type(lua_State *L, int argument, enum xpio_type type) {

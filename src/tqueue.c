@@ -55,11 +55,13 @@ static void poll_queue(struct xpio_tqueue *queue, uint64_t timeout) {
  * the array is allocated may change their number. */
 static int push_ready(lua_State *L, struct xpio_tqueue *queue) {
   size_t count = queue->ready_count;
+  lua_settop(L, 1);
+  lua_getiuservalue(L, 1, XPIO_TQUEUE_WAITERS);
   lua_createtable(L, count < INT_MAX ? (int)count : INT_MAX, 0);
   if (count > queue->ready_count) count = queue->ready_count;
   for (size_t i = 1; i <= count; i++) {
-    xpio_collect(L, 1);
-    lua_rawseti(L, -2, (lua_Integer)i);
+    xpio_collect(L, queue, 2);
+    lua_rawseti(L, 3, (lua_Integer)i);
   }
   return 1;
 }

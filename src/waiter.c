@@ -75,20 +75,23 @@ void xpio_wake(struct xpio_event *event) {
   wake_those(event, true);
 }
 
-/* Sets a field of the task at this index from the value on top, popping it.
- * Raw: what a metatable of the task does is none of our business. */
-static void set_field(lua_State *L, int task, int field_upvalue) {
+/* Sets a field of the task to the value at this index. Raw: what a metatable of
+ * the task does is none of our business. */
+static void set_field(lua_State *L, int task, int field_upvalue, int value) {
   lua_pushvalue(L, lua_upvalueindex(field_upvalue));
-  lua_insert(L, -2);
+  lua_pushvalue(L, value);
+  lua_rawset(L, task);
+}
+
+static void clear_field(lua_State *L, int task, int field_upvalue) {
+  lua_pushvalue(L, lua_upvalueindex(field_upvalue));
+  lua_pushnil(L);
   lua_rawset(L, task);
 }
 
 static void clear_fields(lua_State *L, int task) {
-  if (!lua_istable(L, task)) return;
-  lua_pushnil(L);
-  set_field(L, task, XPIO_UPVALUE_DEQUEUE_FIELD);
-  lua_pushnil(L);
-  set_field(L, task, XPIO_UPVALUE_DEQUEUEDATA_FIELD);
+  clear_field(L, task, XPIO_UPVALUE_DEQUEUE_FIELD);
+  clear_field(L, task, XPIO_UPVALUE_DEQUEUEDATA_FIELD);
 }
 
 /* Makes the waiter at this index idle and lets go of what it held; pushes the
@@ -137,13 +140,6 @@ const char *xpio_prepare(lua_State *L, int task) {
   return NULL;
 }
 
-/* Pushes the userdata of a waiter of the queue at this index. */
-static void push_waiter(lua_State *L, int queue, const struct xpio_waiter *waiter) {
-  lua_getiuservalue(L, queue, XPIO_TQUEUE_WAITERS);
-  lua_rawgeti(L, -1, waiter->slot);
-  lua_remove(L, -2);
-}
-
 int xpio_schedule(lua_State *L, int task, xpio_arm *arm) {
   int index = lua_gettop(L);
   struct xpio_tqueue *queue = lua_touserdata(L, index);
@@ -152,11 +148,10 @@ int xpio_schedule(lua_State *L, int task, xpio_arm *arm) {
     return UV_EBADF;
   }
   struct xpio_waiter *waiter = XPIO_CONTAINER(queue->idle.next, struct xpio_waiter, link);
-  push_waiter(L, index, waiter);
-  lua_pushvalue(L, -1);
-  set_field(L, task, XPIO_UPVALUE_DEQUEUEDATA_FIELD);
-  lua_pushvalue(L, lua_upvalueindex(XPIO_UPVALUE_DEQUEUE));
-  set_field(L, task, XPIO_UPVALUE_DEQUEUE_FIELD);
+  lua_getiuservalue(L, index, XPIO_TQUEUE_WAITERS);
+  lua_rawgeti(L, index + 1, waiter->slot);
+  set_field(L, task, XPIO_UPVALUE_DEQUEUEDATA_FIELD, index + 2);
+  set_field(L, task, XPIO_UPVALUE_DEQUEUE_FIELD, lua_upvalueindex(XPIO_UPVALUE_DEQUEUE));
   struct xpio_event *event = NULL;
   int error = arm(L, &event);
   if (error < 0) {
@@ -165,19 +160,20 @@ int xpio_schedule(lua_State *L, int task, xpio_arm *arm) {
     return error;
   }
   lua_pushvalue(L, task);
-  lua_setiuservalue(L, -2, XPIO_WAITER_TASK);
+  lua_setiuservalue(L, index + 2, XPIO_WAITER_TASK);
   lua_pushvalue(L, 1);
-  lua_setiuservalue(L, -2, XPIO_WAITER_OBJECT);
+  lua_setiuservalue(L, index + 2, XPIO_WAITER_OBJECT);
   xpio_waiter_start(waiter, event);
-  lua_replace(L, index);
+  lua_copy(L, index + 2, index);
+  lua_settop(L, index);
   return 0;
 }
 
-void xpio_collect(lua_State *L, int index) {
-  struct xpio_tqueue *queue = lua_touserdata(L, index);
-  push_waiter(L, index, XPIO_CONTAINER(queue->ready.next, struct xpio_waiter, link));
+void xpio_collect(lua_State *L, struct xpio_tqueue *queue, int waiters) {
+  const struct xpio_waiter *waiter = XPIO_CONTAINER(queue->ready.next, struct xpio_waiter, link);
+  lua_rawgeti(L, waiters, waiter->slot);
   release(L, lua_gettop(L));
-  lua_remove(L, -2);
+  lua_replace(L, -2);
 }
 
 void xpio_dequeue_all(lua_State *L, int index) {
@@ -221,15 +217,18 @@ void xpio_unblock(lua_State *L, int index) {
   lua_pop(L, 1);
 }
 
-/* Called by Lua when the coroutine of a blocked call is closed. */
+/* Called by Lua when the coroutine of a blocked call is closed. No program can get
+ * hold of it, so the argument needs no check. */
 static int waiter_close(lua_State *L) {
-  if (xpio_test_type(L, 1, XPIO_TYPE_WAITER) != NULL) xpio_unblock(L, 1);
+  xpio_unblock(L, 1);
   return 0;
 }
 
 void xpio_waiter_open(lua_State *L) {
   static const luaL_Reg methods[] = {{"__close", waiter_close}, {NULL, NULL}};
   xpio_new_metatable(L, XPIO_TYPE_WAITER, methods);
+  lua_pushnil(L);
+  lua_setfield(L, -2, "__close");
   lua_pop(L, 1);
   xpio_push_upvalues(L);
   lua_pushcclosure(L, dequeue, XPIO_UPVALUES);

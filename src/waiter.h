@@ -97,9 +97,9 @@ void xpio_wake(struct xpio_event *event);
  * blocking call of the running coroutine. */
 void xpio_unblock(lua_State *L, int index);
 
-/* Takes the first ready waiter's task out of the queue, the userdata at index
- * `queue`, and pushes it. There must be one. Allocates nothing. */
-void xpio_collect(lua_State *L, int queue);
+/* Takes the first ready waiter's task out of the queue and pushes it. There must
+ * be one. `waiters` is the index of the queue's user value. Allocates nothing. */
+void xpio_collect(lua_State *L, struct xpio_tqueue *queue, int waiters);
 
 /* Takes all tasks out of a queue, whose userdata is at this index. */
 void xpio_dequeue_all(lua_State *L, int queue);
