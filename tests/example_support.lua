@@ -1,4 +1,6 @@
 --- Runs the examples as processes of their own, and the programs they are tested with.
+local xpio = require "xpio"
+
 local support = {}
 
 local source = os.getenv "XPIO_SOURCE_ROOT" or "."
@@ -50,12 +52,14 @@ function support.write_file(path, text)
   assert(file:write(text))
 end
 
+--- A folder for the files of the tests, which is also `support.folder`.
 function support.make_folder()
-  return (support.run("mktemp -d"):gsub("\n$", ""))
+  support.folder = support.run("mktemp -d"):gsub("\n$", "")
+  return support.folder
 end
 
-function support.remove_folder(folder)
-  support.run("rm -rf %s", folder)
+function support.remove_folder()
+  support.run("rm -rf %s", support.folder)
 end
 
 ---@class Process
@@ -132,6 +136,88 @@ function Process:ticks()
   -- From field 3 on: the name before may contain spaces. 14 and 15 are wanted.
   for field in file:read "a":match "^.*%) (.*)":gmatch "%S+" do fields[#fields + 1] = field end
   return tonumber(fields[12]) + tonumber(fields[13])
+end
+
+function support.connect(address)
+  local socket = assert(xpio.socket "TCP")
+  return assert(socket:connect(address))
+end
+
+--- The socket, as soon as it is readable: a test fails rather than hangs.
+function support.await(socket)
+  local queue = xpio.tqueue()
+  assert(socket:when_read { _queue = queue })
+  assert(#queue:wait(20) == 1, "nothing came")
+  return socket
+end
+
+--- All that comes up to the end of the stream, which must not be an error.
+function support.read_all(socket)
+  local pieces = {}
+  while true do
+    local piece, message = support.await(socket):read(65536)
+    assert(not message, message)
+    if not piece then return table.concat(pieces) end
+    pieces[#pieces + 1] = piece
+  end
+end
+
+--- Sends bytes as they are and returns all that comes until the server ends the
+--- connection. The sending side stays open, as with most clients.
+function support.exchange(address, bytes)
+  local path = support.folder .. "/request"
+  support.write_file(path, bytes)
+  return (support.run("socat -T 20 -,ignoreeof TCP:%s <%s", address, path))
+end
+
+--- The same, but the end of the sending is seen by the server.
+function support.exchange_and_end(address, bytes)
+  local path = support.folder .. "/request"
+  support.write_file(path, bytes)
+  return (support.run("socat -t 20 - TCP:%s <%s", address, path))
+end
+
+--- The statuses of the responses in a stream, as "200 404".
+function support.statuses(stream)
+  local found = {}
+  for status in stream:gmatch "HTTP/1%.1 (%d%d%d) " do found[#found + 1] = status end
+  return table.concat(found, " ")
+end
+
+--- Start the file server on a folder with files of all kinds.
+---@return Process server
+---@return string url
+---@return string root
+function support.start_file_server()
+  local root = support.folder .. "/root"
+  support.run("mkdir -p %s %s", root .. "/sub", root .. "/bare")
+  support.write_file(root .. "/hello.txt", "hello\n")
+  support.write_file(root .. "/a name+.txt", "a name\n")
+  support.write_file(root .. "/\u{e4}.html", "umlaut\n")
+  support.write_file(root .. "/empty.css", "")
+  support.write_file(root .. "/noindex.bin", "\0\1\2")
+  support.write_file(root .. "/.hidden", "secret\n")
+  support.write_file(root .. "/back\\slash", "secret\n")
+  support.write_file(root .. "/sub/index.html", "<p>index\n")
+  support.write_file(support.folder .. "/secret.txt", "secret\n")
+  support.run("ln -s ../secret.txt %s", root .. "/link.txt")
+  local server = support.start_example(support.folder, "http-server", root)
+  return server, "http://" .. server.address, root
+end
+
+--- curl's output and exit status.
+function support.curl(format, ...)
+  return support.run("curl --silent --show-error --max-time 30 " .. format .. " 2>&1", ...)
+end
+
+--- For `it`, a test that needs a program which may not be there.
+function support.needing(program, it, pending)
+  return function(name, body)
+    it(name, function()
+      if not support.has(program) then return pending(program .. " is not installed") end
+      body()
+    end)
+  end
 end
 
 return support
