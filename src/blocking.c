@@ -27,7 +27,7 @@ int xpio_when(lua_State *L, xpio_arm *arm) {
   lua_settop(L, 2);
   const char *problem = xpio_prepare(L, 2);
   if (problem != NULL) return luaL_argerror(L, 2, problem);
-  return xpio_push_result(L, xpio_schedule(L, 2, arm));
+  return xpio_push_result(L, xpio_schedule(L, 2, arm, false));
 }
 
 static int no_operation(lua_State *L) {
@@ -46,7 +46,7 @@ static int wait_in_place(lua_State *L, xpio_arm *arm) {
   struct xpio_waiter waiter;
   xpio_tqueue_init(&queue, xpio_state(L));
   xpio_waiter_init(&waiter, &queue);
-  xpio_waiter_start(&waiter, event);
+  xpio_waiter_start(&waiter, event, false);
   bool interrupted = false;
   while (waiter.state == XPIO_WAITER_WAITING && !interrupted) {
     xpio_loop_pass(loop, XPIO_FOREVER);
@@ -88,11 +88,11 @@ static int resumed(lua_State *L, int status, lua_KContext context) {
   return run(L, operation);
 }
 
-/* Schedules the call's task and yields. */
-static int suspend(lua_State *L, const struct xpio_operation *operation) {
+/* Schedules the call's task, perhaps again, and yields. */
+static int suspend(lua_State *L, const struct xpio_operation *operation, bool again) {
   const char *problem = xpio_prepare(L, task_slot(operation));
   if (problem != NULL) return luaL_error(L, "current task: %s", problem);
-  int error = xpio_schedule(L, task_slot(operation), operation->arm);
+  int error = xpio_schedule(L, task_slot(operation), operation->arm, again);
   if (error < 0) return xpio_push_error(L, error);
   struct xpio_waiter *waiter = lua_touserdata(L, waiter_slot(operation));
   waiter->blocked = L;
@@ -131,8 +131,9 @@ static int run(lua_State *L, const struct xpio_operation *operation) {
       if (error < 0) return xpio_push_error(L, error);
       continue;
     }
+    bool again = !lua_isnil(L, task_slot(operation));
     const char *problem = obstacle(L, operation);
-    if (problem == NULL) return suspend(L, operation);
+    if (problem == NULL) return suspend(L, operation, again);
     /* The attempt may not have tried at all: before complaining, make sure. */
     results = operation->attempt(L);
     if (results != XPIO_WOULD_WAIT) return results;

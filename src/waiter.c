@@ -35,7 +35,7 @@ static void unlink_waiter(struct xpio_waiter *waiter) {
   xpio_list_remove(&waiter->link);
 }
 
-void xpio_waiter_start(struct xpio_waiter *waiter, struct xpio_event *event) {
+void xpio_waiter_start(struct xpio_waiter *waiter, struct xpio_event *event, bool again) {
   unlink_waiter(waiter);
   if (event == NULL) {
     make_ready(waiter);
@@ -43,8 +43,8 @@ void xpio_waiter_start(struct xpio_waiter *waiter, struct xpio_event *event) {
   }
   waiter->state = XPIO_WAITER_WAITING;
   waiter->queue->waiting_count++;
-  waiter->served = event->served;
-  event->served = false;
+  waiter->served = !again && event->served;
+  if (!again) event->served = false;
   xpio_list_append(&event->waiters, &waiter->link);
 }
 
@@ -140,7 +140,7 @@ const char *xpio_prepare(lua_State *L, int task) {
   return NULL;
 }
 
-int xpio_schedule(lua_State *L, int task, xpio_arm *arm) {
+int xpio_schedule(lua_State *L, int task, xpio_arm *arm, bool again) {
   int index = lua_gettop(L);
   struct xpio_tqueue *queue = lua_touserdata(L, index);
   if (queue->closed || queue->state->loop == NULL) {
@@ -163,7 +163,7 @@ int xpio_schedule(lua_State *L, int task, xpio_arm *arm) {
   lua_setiuservalue(L, index + 2, XPIO_WAITER_TASK);
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, index + 2, XPIO_WAITER_OBJECT);
-  xpio_waiter_start(waiter, event);
+  xpio_waiter_start(waiter, event, again);
   lua_copy(L, index + 2, index);
   lua_settop(L, index);
   return 0;

@@ -37,9 +37,10 @@ enum xpio_waiter_state { XPIO_WAITER_IDLE, XPIO_WAITER_WAITING, XPIO_WAITER_READ
 /* Something to wait for. */
 struct xpio_event {
   struct xpio_link waiters;
-  /* An attempt at what they wait for has succeeded: whoever waits next is taken to
-   * have had its turn, and is woken after those who have not. Otherwise, of many
-   * readers the first to be woken would be the first to wait again, for ever. */
+  /* An attempt at what they wait for has succeeded. Who begins to wait next is
+   * taken to have had its turn, and is woken after those who have not; a blocking
+   * call that was woken in vain and waits again has not. Otherwise, of many readers
+   * the first to be woken would be the first to wait again, for ever. */
   bool served;
 };
 
@@ -50,7 +51,7 @@ struct xpio_waiter {
   const lua_State *blocked;
   lua_Integer slot; /* where the queue keeps it */
   enum xpio_waiter_state state;
-  bool served; /* as the event was when it began to wait */
+  bool served; /* its task had its turn when it began to wait */
 };
 
 /* The user values of a waiter, and of a queue. */
@@ -73,11 +74,12 @@ const char *xpio_prepare(lua_State *L, int task);
 /* Schedules the task at index `task` on the queue on top of the stack, right after
  * xpio_prepare, to wait for an event of the object at index 1. Replaces the queue
  * by the waiter and returns 0; on failure pops it, returns the error, and the task
- * is as it was. May raise a memory error; the task is not scheduled then. */
-int xpio_schedule(lua_State *L, int task, xpio_arm *arm);
+ * is as it was. May raise a memory error; the task is not scheduled then. `again`:
+ * the task was woken in vain. */
+int xpio_schedule(lua_State *L, int task, xpio_arm *arm, bool again);
 
 /* Lets an idle waiter wait for the event, or makes it ready when that is null. */
-void xpio_waiter_start(struct xpio_waiter *waiter, struct xpio_event *event);
+void xpio_waiter_start(struct xpio_waiter *waiter, struct xpio_event *event, bool again);
 
 /* Makes a waiter idle, wherever it is. */
 void xpio_waiter_stop(struct xpio_waiter *waiter);

@@ -239,6 +239,35 @@ describe("many tasks that wait for one event", function()
     assert.same({ 10, 10, 10, 10 }, reads)
     for _, task in ipairs(tasks) do coroutine.close(task.coroutine) end
   end)
+
+  -- Who succeeded waits elsewhere first, and so comes back after those who did
+  -- not: it is still they whose turn it is.
+  it("all get their turn when each waits for something else in between", function()
+    local reads, tasks = { 0, 0, 0 }, {}
+    for i = 1, 3 do
+      local other, peer = xpio.socketpair()
+      tasks[i] = support.blocked(queue, function()
+        while a:read(1) do
+          reads[i] = reads[i] + 1
+          peer:write "x"
+          other:when_read(xpio.getCurrentTask())
+          coroutine.yield()
+          other:read(1)
+        end
+      end)
+    end
+    for round = 1, 30 do
+      b:write "x"
+      local waiting = 0
+      while reads[1] + reads[2] + reads[3] < round or waiting < 3 do
+        for _, task in ipairs(queue:wait(support.patience)) do assert(support.resume(task)) end
+        waiting = 0
+        for _, task in ipairs(tasks) do waiting = waiting + (task._dequeue and 1 or 0) end
+      end
+    end
+    assert.same({ 10, 10, 10 }, reads)
+    for _, task in ipairs(tasks) do coroutine.close(task.coroutine) end
+  end)
 end)
 
 describe("closing a socket", function()
