@@ -116,6 +116,9 @@ void xpio_system_interrupt_add(uv_async_t *wakeup);
 void xpio_system_interrupt_chain(void);
 void xpio_system_interrupt_remove(uv_async_t *wakeup);
 
+/* How often a chained SIGINT handler was called, up to the limits of the type. */
+unsigned xpio_system_interrupt_count(void);
+
 /* Between the two, no new descriptor gets a number of a standard stream: libuv
  * refuses to close those. Returns what `release` wants. */
 unsigned xpio_system_reserve_standard(void);

@@ -8,6 +8,7 @@
 #include "loop.h"
 #include "result.h"
 #include "state.h"
+#include "system.h"
 #include "waiter.h"
 
 /* A timeout of this many seconds, 285 years, or more is one without an end: its
@@ -28,11 +29,24 @@ static uint64_t check_timeout(lua_State *L, int argument) {
   return (uint64_t)(seconds * 1e9) + 1;
 }
 
+/* Whether Ctrl-C is to end a wait that began when there had been `count` of them:
+ * it has come since, or the hook that raises its error has not run yet. A wake-up
+ * may also be left over from one whose error was raised outside of any wait. */
+static bool is_interrupted(lua_State *L, struct xpio_loop *loop, unsigned count) {
+  if (!xpio_loop_take_interrupt(loop)) return false;
+  if (xpio_system_interrupt_count() != count) return true;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
+  bool hooked = lua_gethook(lua_tothread(L, -1)) != NULL;
+  lua_pop(L, 1);
+  return hooked;
+}
+
 /* Runs the loop until the queue has a ready task, the time is over, or Ctrl-C.
  * One pass is made in any case: an object that is always ready must not keep
  * the events of others out. */
-static void poll_queue(struct xpio_tqueue *queue, uint64_t timeout) {
+static void poll_queue(lua_State *L, struct xpio_tqueue *queue, uint64_t timeout) {
   struct xpio_loop *loop = queue->state->loop;
+  unsigned interrupts = xpio_system_interrupt_count();
   if (timeout == 0 || queue->ready_count > 0) {
     xpio_loop_pass(loop, 0);
     xpio_loop_take_interrupt(loop);
@@ -42,7 +56,7 @@ static void poll_queue(struct xpio_tqueue *queue, uint64_t timeout) {
   uint64_t left = timeout;
   do {
     xpio_loop_pass(loop, left);
-    if (xpio_loop_take_interrupt(loop)) return;
+    if (is_interrupted(L, loop, interrupts)) return;
     if (timeout != XPIO_FOREVER) {
       /* libuv's timers are milliseconds and may fire early. */
       uint64_t elapsed = uv_hrtime() - start;
@@ -79,7 +93,7 @@ static int tqueue_wait(lua_State *L) {
     lua_pushnil(L);
     return 1;
   }
-  poll_queue(queue, timeout);
+  poll_queue(L, queue, timeout);
   return push_ready(L, queue);
 }
 

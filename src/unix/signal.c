@@ -27,6 +27,7 @@ struct entry {
 static _Atomic(struct entry *) entries;
 static pthread_mutex_t entries_mutex = PTHREAD_MUTEX_INITIALIZER;
 static atomic_int handlers_running;
+static atomic_uint interrupts; /* how many SIGINT there were */
 
 /* The handler that ours has replaced. Written only while ours is not there. */
 static struct sigaction previous;
@@ -41,6 +42,7 @@ static void call_previous(int number, siginfo_t *info, void *context) {
 
 static void on_interrupt(int number, siginfo_t *info, void *context) {
   int saved_errno = errno;
+  atomic_fetch_add(&interrupts, 1);
   call_previous(number, info, context); /* which may not return, but jump */
   atomic_fetch_add(&handlers_running, 1);
   for (struct entry *entry = atomic_load(&entries); entry != NULL; entry = entry->next) {
@@ -86,6 +88,10 @@ static void unchain(void) {
   if (sigaction(SIGINT, NULL, &current) < 0 || !is_ours(&current)) return;
   sigaction(SIGINT, &previous, NULL);
   has_previous = false;
+}
+
+unsigned xpio_system_interrupt_count(void) {
+  return atomic_load(&interrupts);
 }
 
 void xpio_system_interrupt_chain(void) {
