@@ -268,34 +268,6 @@ describe("many tasks that wait for one event", function()
     assert.same({ 10, 10, 10 }, reads)
     for _, task in ipairs(tasks) do coroutine.close(task.coroutine) end
   end)
-
-  -- He who has had his turn and waits for something else first used to be woken
-  -- first when he came back: he was taken for the one who waited in vain.
-  it("all get their turn also when they wait for something else in between", function()
-    local reads = {}
-    for i = 1, 4 do
-      reads[i] = 0
-      local other = assert(xpio.socketpair())
-      support.blocked(queue, function()
-        while true do
-          assert(a:read(1))
-          reads[i] = reads[i] + 1
-          other:when_write(xpio.getCurrentTask())
-          coroutine.yield()
-        end
-      end)
-    end
-    for round = 1, 40 do
-      b:write "x"
-      local ready = queue:wait(support.patience)
-      repeat -- until all wait for the next byte
-        for _, task in ipairs(ready) do assert(support.resume(task)) end
-        ready = queue:wait(0)
-      until #ready == 0
-      assert.equal(round, reads[1] + reads[2] + reads[3] + reads[4])
-    end
-    assert.same({ 10, 10, 10, 10 }, reads)
-  end)
 end)
 
 describe("closing a socket", function()
