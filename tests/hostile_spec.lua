@@ -293,7 +293,6 @@ describe("finalizers that run while a queue allocates", function()
       until queue:isEmpty()
       assert.is_nil(failure)
     end
-    collectgarbage "restart"
     assert.equal(scheduled, ended)
     assert.is_true(runs > 100)
   end
