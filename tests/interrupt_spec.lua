@@ -8,8 +8,8 @@ describe("Ctrl-C", function()
   end
 
   --- Run a script in a process of its own, and send it SIGINT once, when it has
-  --- gone to sleep, and slept so many seconds. Returns what it prints, and its
-  --- exit status.
+  --- gone to sleep, and slept so many seconds. Returns what it prints, its exit
+  --- status or the signal that ended it, and which of both, as file:close does.
   local function interrupted(script, interpreter_options, seconds)
     local path = os.tmpname()
     local file = assert(io.open(path, "w"))
@@ -27,9 +27,24 @@ describe("Ctrl-C", function()
     xpio.tqueue():wait(seconds or 0)
     assert(os.execute("kill -INT " .. pid))
     local output = process:read "a"
-    local _, _, status = process:close()
+    local _, how, status = process:close()
     os.remove(path)
-    return output, status
+    return output, status, how
+  end
+
+  --- Run a script that gets SIGINT while it computes, catches the error, and goes on.
+  local function interrupted_outside(script)
+    return support.lua([[
+      local xpio = require "xpio"
+      xpio.tqueue():wait(0.12) -- the handler is chained, and looked at again
+      xpio.tqueue():wait(0.12)
+      local pid = io.open "/proc/self/stat":read "n"
+      local ok, message = pcall(function()
+        io.popen("kill -INT " .. pid):close()
+        while true do end
+      end)
+      print(ok, (message:match "interrupted!"))
+    ]] .. script)
   end
 
   -- Without /proc nothing tells when a process sleeps.
@@ -125,5 +140,27 @@ describe("Ctrl-C", function()
     assert.matches("^0\n", output)
     assert.matches("interrupted!", output)
     assert.equal(1, status)
+  end)
+
+  -- The signal wakes the loop, whoever runs it next. Once its error is raised, a
+  -- wait has nothing to do with it.
+  test("does not cut the next wait short when it came outside of any", function()
+    local output, status = interrupted_outside [[
+      local start = xpio.gettime()
+      print(#xpio.tqueue():wait(0.3), xpio.gettime() - start >= 0.3)
+    ]]
+    assert.equal("false\tinterrupted!\n0\ttrue\n", output)
+    assert.equal(0, status)
+  end)
+
+  -- When lua_close runs finalizers, lua.c has set SIGINT to its default again.
+  test("ends the process as ever where SIGINT is left at its default", function()
+    local output, status, how = interrupted([[
+      keep = setmetatable({}, { __gc = function()
+        xpio.tqueue():wait(60)
+        print "not reached"
+      end })
+    ]])
+    assert.same({ "", "signal", 2 }, { output, how, status })
   end)
 end)
