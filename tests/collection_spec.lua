@@ -87,6 +87,7 @@ describe("the collector", function()
     for _, mode in ipairs { "incremental", "generational" } do
       local previous = collectgarbage(mode)
       local pause = collectgarbage("setpause", 0)
+      collectgarbage "restart" -- busted has stopped it
       finally(function()
         collectgarbage(previous)
         collectgarbage("setpause", pause)
@@ -108,6 +109,7 @@ describe("the collector", function()
   end)
 
   it("may run finalizers that wait, schedule, dequeue and close", function()
+    collectgarbage "restart" -- busted has stopped it
     local queue = xpio.tqueue()
     local runs = 0
     local function finalizer(f)
