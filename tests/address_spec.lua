@@ -26,6 +26,12 @@ describe("an address", function()
     assert.matches("^0%.0%.0%.0:%d+$", bound "0")
   end)
 
+  it("of a single number may have a port, too", function()
+    local socket <close> = assert(xpio.socket "UDP")
+    assert.equal(socket, socket:connect "16909060:5")
+    assert.equal("1.2.3.4:5", socket:getpeername())
+  end)
+
   it("may have an empty IP, which is any interface", function()
     assert.matches("^0%.0%.0%.0:%d+$", bound ":0")
     assert.matches("^0%.0%.0%.0:%d+$", bound ":")
@@ -55,7 +61,7 @@ describe("an address", function()
   local malformed = {
     "1.2.3.4.5", "1.2.3", "1.2", "256.0.0.1", "1.2.3.256", "1.2.3.999999999999", "1..2.3",
     ".1.2.3", "1.2.3.", "1.2.3.4:65536", "1.2.3.4:80x", "1.2.3.4:x", ":x", "x", "localhost",
-    "localhost:80", "1.2.3.4:-1", "1.2.3.4:+1", "1.2.3.4:1:2", "::", "::1", "[::1]:80",
+    "localhost:80", "1.2.3.4:-1", "1.2.3.4:+1", "1.2.3.4:1:2", "1.2.3.4:+80", "::", "::1", "[::1]:80",
     "4294967296", "99999999999999999999", "-1", "+1", " 1.2.3.4", "1.2.3.4 ", "1.2.3.4: 80",
     "0x7f.1", "0x7f000001", "1e3", "1.2.3.4\0", "1.2.3.4:80\0", "\0", "1,2,3,4", "١",
   }
