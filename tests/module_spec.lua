@@ -88,13 +88,13 @@ end)
 
 describe("every descriptor that xpio makes", function()
   local function assert_private(object)
-    local flags = support.flags(object:fileno())
-    if not flags then return end
+    local flags = assert(support.flags(object:fileno()))
     assert.is_true(flags & support.O_CLOEXEC ~= 0, tostring(object))
     assert.is_true(flags & support.O_NONBLOCK ~= 0, tostring(object))
   end
 
   it("is close-on-exec and non-blocking", function()
+    if not support.flags(0) then return pending "there is no /proc" end
     for _, type in ipairs { "TCP", "UDP" } do assert_private(xpio.socket(type)) end
     for _, make in ipairs { xpio.socketpair, xpio.pipe, support.connected_pair } do
       local one, other = make()
