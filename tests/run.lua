@@ -70,6 +70,12 @@ local function tap()
     error = function() fail_last(handler.errors) end,
   }
 
+  -- Of a test that hangs, its name is all that is left in the log.
+  local function test_start(element)
+    io.stderr:write("# ", plain(element.name), "\n")
+    return nil, true
+  end
+
   local function test_end(_, _, status)
     at_end[status]()
     return nil, true
@@ -87,6 +93,7 @@ local function tap()
     return nil, true
   end
 
+  busted.subscribe({"test", "start"}, test_start)
   busted.subscribe({"test", "end"}, test_end)
   busted.subscribe({"error"}, on_error)
   busted.subscribe({"suite", "end"}, suite_end)
