@@ -13,10 +13,7 @@ local curl = support.curl
 
 local folder
 
--- A test that needs a program which may not be there.
-local function it_with(program, name, body)
-  support.needing(program, it, pending)(name, body)
-end
+local it_with = support.it_with(it, pending)
 
 setup(function() folder = support.make_folder() end)
 
@@ -34,10 +31,7 @@ describe("http-server.lua", function()
 
   local function get(path) return (curl("%s", url .. path)) end
 
-  local function status_of(path, options)
-    local format = "--output /dev/null --write-out '%%{http_code}' " .. (options or "") .. " %s"
-    return (curl(format, url .. path))
-  end
+  local function status_of(path, options) return support.status_of(url .. path, options) end
 
   describe("connections", function()
     -- How many connections curl made for each of two requests: "10" if the second

@@ -8,10 +8,7 @@ local exchange_and_end = support.exchange_and_end
 local statuses = support.statuses
 local curl = support.curl
 
--- A test that needs a program which may not be there.
-local function it_with(program, name, body)
-  support.needing(program, it, pending)(name, body)
-end
+local it_with = support.it_with(it, pending)
 
 setup(support.make_folder)
 
@@ -31,10 +28,7 @@ describe("http-server.lua", function()
 
   local function get_with_head(path) return (curl("--include %s", url .. path)) end
 
-  local function status_of(path, options)
-    local format = "--output /dev/null --write-out '%%{http_code}' " .. (options or "") .. " %s"
-    return (curl(format, url .. path))
-  end
+  local function status_of(path, options) return support.status_of(url .. path, options) end
 
   describe("answers", function()
     it_with("curl", "GET with the file, its length, its type and the date", function()

@@ -210,9 +210,16 @@ function support.curl(format, ...)
   return support.run("curl --silent --show-error --max-time 30 " .. format .. " 2>&1", ...)
 end
 
---- For `it`, a test that needs a program which may not be there.
-function support.needing(program, it, pending)
-  return function(name, body)
+--- The status of a response, as curl tells it.
+function support.status_of(url, options)
+  local format = "--output /dev/null --write-out '%%{http_code}' " .. (options or "") .. " %s"
+  return (support.curl(format, url))
+end
+
+--- Made of busted's functions, which only a file of tests sees: `it_with(program,
+--- name, body)`, for a test that needs a program which may not be there.
+function support.it_with(it, pending)
+  return function(program, name, body)
     it(name, function()
       if not support.has(program) then return pending(program .. " is not installed") end
       body()

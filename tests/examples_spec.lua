@@ -12,10 +12,7 @@ local read_all = support.read_all
 
 local folder
 
--- A test that needs a program which may not be there.
-local function it_with(program, name, body)
-  support.needing(program, it, pending)(name, body)
-end
+local it_with = support.it_with(it, pending)
 
 setup(function() folder = support.make_folder() end)
 
