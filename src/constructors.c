@@ -1,8 +1,5 @@
 /* The functions of the module that make sockets. */
-#include <errno.h>
 #include <lauxlib.h>
-#include <limits.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "result.h"
@@ -65,26 +62,23 @@ static int make_pipe(lua_State *L) {
   return opened_both(L, reader, writer, xpio_system_pipe(&reader->descriptor, &writer->descriptor));
 }
 
-/* The descriptor number of an argument that is one, or a Lua file handle. What
- * the file handle has buffered is written first; a negative error otherwise. */
-static int check_number(lua_State *L, int argument) {
-  luaL_Stream *stream = luaL_testudata(L, argument, LUA_FILEHANDLE);
-  if (stream == NULL) {
-    if (lua_type(L, argument) != LUA_TNUMBER)
-      return luaL_typeerror(L, argument, "descriptor number or file handle");
-    lua_Integer number = luaL_checkinteger(L, argument);
-    return number >= 0 && number <= INT_MAX ? (int)number : UV_EBADF;
-  }
-  if (stream->closef == NULL) return UV_EBADF;
-  if (fflush(stream->f) != 0) return uv_translate_sys_error(errno);
-  return xpio_system_file_number(stream->f);
+/* xpio.openpty() -> master, slave | nil, message, code
+ * A new pseudoterminal. Manual: Processes. */
+static int open_pty(lua_State *L) {
+  struct xpio_socket *master = new_socket(L);
+  struct xpio_socket *slave = new_socket(L);
+  if (master == NULL || slave == NULL) return xpio_push_error(L, UV_EBADF);
+  return opened_both(L, master, slave,
+                     xpio_system_openpty(&master->descriptor, &slave->descriptor));
 }
 
 /* xpio.fdopen(number | file) -> socket | nil, message, code
  * The socket is a duplicate; the original stays open and as it is.
  * Manual: Foreign descriptors. */
 static int open_descriptor(lua_State *L) {
-  int number = check_number(L, 1);
+  int number;
+  if (xpio_test_type(L, 1, XPIO_TYPE_SOCKET) != NULL || !xpio_to_number(L, 1, &number))
+    return luaL_typeerror(L, 1, "descriptor number or file handle");
   if (number < 0) return xpio_push_error(L, number);
   struct xpio_socket *socket = new_socket(L);
   if (socket == NULL) return xpio_push_error(L, UV_EBADF);
@@ -93,11 +87,8 @@ static int open_descriptor(lua_State *L) {
 
 void xpio_constructors_open(lua_State *L) {
   static const luaL_Reg functions[] = {
-      {"socket", make_socket},
-      {"socketpair", make_socketpair},
-      {"pipe", make_pipe},
-      {"fdopen", open_descriptor},
-      {NULL, NULL},
+      {"socket", make_socket}, {"socketpair", make_socketpair}, {"pipe", make_pipe},
+      {"openpty", open_pty},   {"fdopen", open_descriptor},     {NULL, NULL},
   };
   xpio_set_functions(L, functions);
 }

@@ -3,9 +3,10 @@
 #include <stdlib.h>
 
 #include "system.h"
+#include "system_child.h"
 
-/* How often a pass that may sleep looks whether a new SIGINT handler has been
- * installed: lua.c installs its own anew for every line it reads. */
+/* How often a pass that may sleep looks whether a new signal handler has been
+ * installed: lua.c installs that for SIGINT anew for every line it reads. */
 enum { CHAIN_MILLISECONDS = 100 };
 
 /* The longest timer: libuv adds it to the current time. */
@@ -58,12 +59,14 @@ int xpio_loop_open(struct xpio_loop **result) {
 
 void xpio_loop_close(struct xpio_loop *loop) {
   xpio_system_interrupt_remove(&loop->wakeup);
+  xpio_system_close_children(loop);
   uv_close((uv_handle_t *)&loop->wakeup, NULL);
   uv_close((uv_handle_t *)&loop->timer, NULL);
   uv_close((uv_handle_t *)&loop->chain_timer, NULL);
   uv_run(&loop->uv, UV_RUN_DEFAULT);
   uv_loop_close(&loop->uv);
   xpio_system_free_watchers(loop);
+  xpio_system_free_children(loop);
   free(loop);
 }
 
@@ -75,14 +78,15 @@ static void start_timer(struct xpio_loop *loop, uint64_t nanoseconds) {
   uv_timer_start(&loop->timer, on_timer, milliseconds, 0);
 }
 
-/* Looks for a new SIGINT handler, unless that was done just now. The timer then
- * sees to it that a pass that goes on sleeping is followed by another look. */
-static void chain_interrupt(struct xpio_loop *loop) {
+/* Looks for new signal handlers, unless that was done just now. The timer then sees
+ * to it that a pass that goes on sleeping is followed by another look. */
+static void chain_signals(struct xpio_loop *loop) {
   if (uv_is_active((uv_handle_t *)&loop->chain_timer)) return;
   uint64_t since = uv_now(&loop->uv) - loop->chained;
   if (loop->chained == 0 || since >= CHAIN_MILLISECONDS) {
     loop->chained = uv_now(&loop->uv);
     xpio_system_interrupt_chain();
+    xpio_system_chain_children(loop);
   } else {
     uv_timer_start(&loop->chain_timer, on_timer, CHAIN_MILLISECONDS, 0);
   }
@@ -94,7 +98,7 @@ void xpio_loop_pass(struct xpio_loop *loop, uint64_t nanoseconds) {
     uv_run(&loop->uv, UV_RUN_NOWAIT);
     return;
   }
-  chain_interrupt(loop);
+  chain_signals(loop);
   /* A loop without anything active would not sleep at all. */
   bool timed = nanoseconds != XPIO_FOREVER || !uv_loop_alive(&loop->uv);
   if (timed) start_timer(loop, nanoseconds);

@@ -10,11 +10,12 @@ struct xpio_loop {
   uv_loop_t uv;
   uv_timer_t timer;       /* ends a pass at its deadline */
   uv_async_t wakeup;      /* sent by the SIGINT handler */
-  uint64_t chained;       /* uv_now when the SIGINT handler was last looked at */
+  uint64_t chained;       /* uv_now when the signal handlers were last looked at */
   uv_timer_t chain_timer; /* and when it should be looked at again */
   uint64_t pass;          /* counts the passes: tells a repeated event from a new one */
   bool interrupted;
   struct xpio_watcher *idle_watchers; /* memory kept for reuse, the system's */
+  struct xpio_children *children;     /* the system's; null until the first is spawned */
 };
 
 /* Waits without a deadline; also the longest timeout, 584 years. */

@@ -6,6 +6,7 @@
 
 #include "blocking.h"
 #include "loop.h"
+#include "process.h"
 #include "result.h"
 #include "socket.h"
 #include "state.h"
@@ -22,6 +23,8 @@ static int state_gc(lua_State *L) {
   if (state->loop == NULL) return 0;
   while (!xpio_list_empty(&state->sockets))
     xpio_socket_close(XPIO_CONTAINER(state->sockets.next, struct xpio_socket, open));
+  while (!xpio_list_empty(&state->processes))
+    xpio_process_close(XPIO_CONTAINER(state->processes.next, struct xpio_process, open));
   xpio_loop_close(state->loop);
   state->loop = NULL;
   free(state->buffer);
@@ -37,6 +40,7 @@ static void open_state(lua_State *L) {
   state->buffer = NULL;
   state->buffer_size = 0;
   xpio_list_init(&state->sockets);
+  xpio_list_init(&state->processes);
   for (int type = 0; type < XPIO_TYPES; type++) state->metatables[type] = NULL;
   lua_createtable(L, 0, 1);
   lua_pushcfunction(L, state_gc);
@@ -80,6 +84,17 @@ static int version(lua_State *L) {
   return 2;
 }
 
+/* xpio.sigpipe([acts]) -> boolean
+ * Whether SIGPIPE acted until now, as it does by default: a write to a pipe without
+ * a reader ends the program. acts: true for that, false to have it ignored, as it is
+ * once xpio is loaded. Manual: Signals. */
+static int sigpipe(lua_State *L) {
+  if (!lua_isnoneornil(L, 1)) luaL_checktype(L, 1, LUA_TBOOLEAN);
+  lua_pushboolean(L, xpio_system_sigpipe_acts());
+  if (!lua_isnoneornil(L, 1)) xpio_system_set_sigpipe(lua_toboolean(L, 1));
+  return 1;
+}
+
 struct environment {
   uv_env_item_t *items;
   int count;
@@ -118,6 +133,7 @@ static void make_metatables(lua_State *L) {
   xpio_datagram_open(L);
   xpio_option_open(L);
   lua_pop(L, 1);
+  xpio_process_open(L);
 }
 
 /* Runs with the shared upvalues, but for the function for `_dequeue`, and
@@ -135,18 +151,22 @@ static int open_module(lua_State *L) {
       {"getCurrentTask", get_current_task},
       {"gettime", get_time},
       {"version", version},
+      {"sigpipe", sigpipe},
       {NULL, NULL},
   };
   make_metatables(L);
   lua_newtable(L);
   xpio_set_functions(L, functions);
   xpio_constructors_open(L);
+  xpio_spawn_open(L);
   lua_pushliteral(L, "xpio " XPIO_VERSION);
   lua_setfield(L, -2, "_VERSION");
   xpio_push_waiting(L);
   lua_setfield(L, -2, "waiting");
   push_environment(L);
   lua_setfield(L, -2, "env");
+  lua_pushvalue(L, -1);
+  lua_setiuservalue(L, lua_upvalueindex(XPIO_UPVALUE_STATE), XPIO_STATE_MODULE);
   return 1;
 }
 
@@ -156,7 +176,7 @@ static const char module_key;
 int luaopen_xpio(lua_State *L) {
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, &module_key) == LUA_TTABLE) return 1;
   lua_settop(L, 0);
-  xpio_system_ignore_sigpipe();
+  xpio_system_set_sigpipe(false);
   open_state(L);
   for (int upvalue = 1; upvalue < XPIO_UPVALUE_DEQUEUE; upvalue++) lua_pushvalue(L, upvalue);
   lua_pushnil(L);

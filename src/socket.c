@@ -1,6 +1,9 @@
 #include "socket.h"
 
+#include <errno.h>
 #include <lauxlib.h>
+#include <limits.h>
+#include <stdio.h>
 
 #include "address.h"
 #include "blocking.h"
@@ -37,6 +40,30 @@ struct xpio_socket *xpio_check_socket(lua_State *L, int argument) {
 int xpio_socket_push_refusal(lua_State *L, const struct xpio_socket *socket, int error) {
   if (!xpio_socket_is_open(socket)) return xpio_push_error(L, UV_EBADF);
   return xpio_push_error_as(L, error);
+}
+
+static int number_of_stream(const luaL_Stream *stream) {
+  if (stream->closef == NULL) return UV_EBADF;
+  if (fflush(stream->f) != 0) return uv_translate_sys_error(errno);
+  return xpio_system_file_number(stream->f);
+}
+
+bool xpio_to_number(lua_State *L, int index, int *number) {
+  const struct xpio_socket *socket = xpio_test_type(L, index, XPIO_TYPE_SOCKET);
+  if (socket != NULL) {
+    *number = xpio_socket_is_open(socket) ? socket->descriptor.number : UV_EBADF;
+    return true;
+  }
+  const luaL_Stream *stream = luaL_testudata(L, index, LUA_FILEHANDLE);
+  if (stream != NULL) {
+    *number = number_of_stream(stream);
+    return true;
+  }
+  if (lua_type(L, index) != LUA_TNUMBER) return false;
+  int exact;
+  lua_Integer value = lua_tointegerx(L, index, &exact);
+  *number = value >= 0 && value <= INT_MAX ? (int)value : UV_EBADF;
+  return exact;
 }
 
 /* Whoever waits has checked the type already. */

@@ -41,6 +41,11 @@ static inline bool xpio_socket_is_open(const struct xpio_socket *socket) {
   return socket->descriptor.number >= 0;
 }
 
+/* The descriptor number of a socket, a Lua file handle, whose buffered output is
+ * written first, or a number; a negative error when it has none. False for all else,
+ * a number with a fraction too. Allocates nothing. */
+bool xpio_to_number(lua_State *L, int index, int *number);
+
 /* For operations on the socket at index 1 that wait to read or to write. */
 int xpio_arm_read(lua_State *L, struct xpio_event **event);
 int xpio_arm_write(lua_State *L, struct xpio_event **event);

@@ -6,6 +6,7 @@ static const char *const type_names[XPIO_TYPES] = {
     [XPIO_TYPE_SOCKET] = "xpio.socket",
     [XPIO_TYPE_TQUEUE] = "xpio.tqueue",
     [XPIO_TYPE_WAITER] = "xpio.waiter",
+    [XPIO_TYPE_PROCESS] = "xpio.process",
 };
 
 const char *xpio_type_name(enum xpio_type type) {

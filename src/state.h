@@ -11,13 +11,20 @@
 struct xpio_loop;
 
 /* The types of userdata that Lua code can get hold of. */
-enum xpio_type { XPIO_TYPE_SOCKET, XPIO_TYPE_TQUEUE, XPIO_TYPE_WAITER, XPIO_TYPES };
+enum xpio_type {
+  XPIO_TYPE_SOCKET,
+  XPIO_TYPE_TQUEUE,
+  XPIO_TYPE_WAITER,
+  XPIO_TYPE_PROCESS,
+  XPIO_TYPES
+};
 
 struct xpio_state {
   struct xpio_loop *loop; /* null once lua_close has finalized the state */
   char *buffer;           /* what read and recvfrom read into */
   size_t buffer_size;
   struct xpio_link sockets;           /* all open sockets */
+  struct xpio_link processes;         /* all process objects that have a child */
   const void *metatables[XPIO_TYPES]; /* their addresses, to check types by */
 };
 
@@ -33,7 +40,7 @@ enum {
 };
 
 /* The user values of the state's userdata. */
-enum { XPIO_STATE_CURRENT_TASK = 1, XPIO_STATE_USER_VALUES = 1 };
+enum { XPIO_STATE_CURRENT_TASK = 1, XPIO_STATE_MODULE, XPIO_STATE_USER_VALUES = 2 };
 
 /* The state of the running C function. */
 static inline struct xpio_state *xpio_state(lua_State *L) {

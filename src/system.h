@@ -52,6 +52,7 @@ void xpio_descriptor_init(struct xpio_descriptor *descriptor);
 int xpio_system_socket(struct xpio_descriptor *descriptor, enum xpio_kind kind);
 int xpio_system_socketpair(struct xpio_descriptor *one, struct xpio_descriptor *other);
 int xpio_system_pipe(struct xpio_descriptor *reader, struct xpio_descriptor *writer);
+int xpio_system_openpty(struct xpio_descriptor *master, struct xpio_descriptor *slave);
 int xpio_system_accept(struct xpio_descriptor *listener, struct xpio_descriptor *accepted);
 
 /* Opens a duplicate of a descriptor that others may share. Their description's
@@ -124,8 +125,10 @@ unsigned xpio_system_interrupt_count(void);
 unsigned xpio_system_reserve_standard(void);
 void xpio_system_release_standard(unsigned reserved);
 
-/* Makes SIGPIPE ignored when it would end the process. */
-void xpio_system_ignore_sigpipe(void);
+/* Whether SIGPIPE does anything, which by default is to end the process; and a
+ * choice between that and ignoring it. A handler of the host's is left alone. */
+bool xpio_system_sigpipe_acts(void);
+void xpio_system_set_sigpipe(bool acts);
 
 /* What strerror says of an error, and its symbolic name ("ECONNREFUSED").
  * Valid until the next call in this thread. */

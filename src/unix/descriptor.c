@@ -26,8 +26,8 @@ void xpio_system_release_standard(unsigned reserved) {
     if (reserved & 1u << number) close(number);
 }
 
-/* Takes over a descriptor that is close-on-exec and non-blocking. */
-static void adopt(struct xpio_descriptor *descriptor, int number, enum xpio_kind kind, int modes) {
+void xpio_unix_adopt(struct xpio_descriptor *descriptor, int number, enum xpio_kind kind,
+                     int modes) {
   descriptor->number = number;
   descriptor->kind = (unsigned char)kind;
   descriptor->modes = (unsigned char)modes;
@@ -120,7 +120,7 @@ int xpio_system_socket(struct xpio_descriptor *descriptor, enum xpio_kind kind) 
   int type = kind == XPIO_KIND_TCP ? SOCK_STREAM : SOCK_DGRAM;
   int number = xpio_unix_above_standard(open_socket(type));
   if (number < 0) return number;
-  adopt(descriptor, number, kind, XPIO_READABLE | XPIO_WRITABLE);
+  xpio_unix_adopt(descriptor, number, kind, XPIO_READABLE | XPIO_WRITABLE);
   return 0;
 }
 
@@ -129,8 +129,8 @@ int xpio_system_socketpair(struct xpio_descriptor *one, struct xpio_descriptor *
   int error = open_socketpair(numbers);
   if (error == 0) error = both_above_standard(numbers);
   if (error < 0) return error;
-  adopt(one, numbers[0], XPIO_KIND_UNIX_STREAM, XPIO_READABLE | XPIO_WRITABLE);
-  adopt(other, numbers[1], XPIO_KIND_UNIX_STREAM, XPIO_READABLE | XPIO_WRITABLE);
+  xpio_unix_adopt(one, numbers[0], XPIO_KIND_UNIX_STREAM, XPIO_READABLE | XPIO_WRITABLE);
+  xpio_unix_adopt(other, numbers[1], XPIO_KIND_UNIX_STREAM, XPIO_READABLE | XPIO_WRITABLE);
   return 0;
 }
 
@@ -139,8 +139,8 @@ int xpio_system_pipe(struct xpio_descriptor *reader, struct xpio_descriptor *wri
   int error = open_pipe(numbers);
   if (error == 0) error = both_above_standard(numbers);
   if (error < 0) return error;
-  adopt(reader, numbers[0], XPIO_KIND_PIPE, XPIO_READABLE);
-  adopt(writer, numbers[1], XPIO_KIND_PIPE, XPIO_WRITABLE);
+  xpio_unix_adopt(reader, numbers[0], XPIO_KIND_PIPE, XPIO_READABLE);
+  xpio_unix_adopt(writer, numbers[1], XPIO_KIND_PIPE, XPIO_WRITABLE);
   return 0;
 }
 
@@ -155,7 +155,7 @@ int xpio_system_accept(struct xpio_descriptor *listener, struct xpio_descriptor 
   } while (number == UV_ECONNABORTED); /* that peer is gone; perhaps there is another */
   number = xpio_unix_above_standard(number);
   if (number < 0) return number;
-  adopt(accepted, number, (enum xpio_kind)listener->kind, XPIO_READABLE | XPIO_WRITABLE);
+  xpio_unix_adopt(accepted, number, (enum xpio_kind)listener->kind, XPIO_READABLE | XPIO_WRITABLE);
   return 0;
 }
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "../system.h"
+#include "../system_child.h"
 #include "unix.h"
 
 int xpio_unix_error(void) {
@@ -26,6 +27,7 @@ const char *xpio_system_error_name(int error, char *buffer, size_t size) {
   /* libuv's names first: one number has two names on Linux (EOPNOTSUPP is
    * ENOTSUP), and libuv takes the same one everywhere. It does not know all. */
   uv_err_name_r(error, buffer, size);
+  if (error == XPIO_ECHILD) return "ECHILD";
 #ifdef XPIO_HAVE_STRERRORNAME_NP
   const char *name = strncmp(buffer, "Unknown", 7) == 0 ? strerrorname_np(-error) : NULL;
   if (name != NULL) return name;

@@ -1,9 +1,10 @@
-/* SIGINT and SIGPIPE.
+/* SIGINT, SIGCHLD and SIGPIPE.
  *
  * Ctrl-C: libuv goes on waiting after a signal, and the SIGINT handler
  * of lua.c does no more than set a hook. So the handler is chained: ours calls
  * the one that was there, then wakes every loop, so that `wait` returns and the
- * hook can raise its error.
+ * hook can raise its error. SIGCHLD is chained likewise, for loops with children
+ * whose end nothing else tells, and only from the first of these on.
  *
  * A signal handler finds things by static variables only: this file is the one
  * place that has some. They belong to the process, as the handler does. */
@@ -16,6 +17,7 @@
 #include <sys/types.h>
 
 #include "../system.h"
+#include "unix.h"
 
 /* An entry is never freed, only reused, so that the handler may walk the list
  * at any time. */
@@ -24,43 +26,63 @@ struct entry {
   struct entry *next;
 };
 
-static _Atomic(struct entry *) entries;
-static pthread_mutex_t entries_mutex = PTHREAD_MUTEX_INITIALIZER;
-static atomic_int handlers_running;
+/* A signal whose handler is ours, followed by the one that was there. */
+struct chain {
+  int number;
+  void (*handler)(int, siginfo_t *, void *);
+  _Atomic(struct entry *) entries;
+  atomic_int running; /* how many threads are in the handler */
+  /* The action that ours has replaced. Written only while ours is not there. */
+  struct sigaction previous;
+  bool has_previous;
+};
+
+static void on_interrupt(int number, siginfo_t *info, void *context);
+static void on_child(int number, siginfo_t *info, void *context);
+
+static pthread_mutex_t chains_mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct chain interrupt_chain = {.number = SIGINT, .handler = on_interrupt};
+static struct chain child_chain = {.number = SIGCHLD, .handler = on_child};
 static atomic_uint interrupts; /* how many SIGINT there were */
 
-/* The handler that ours has replaced. Written only while ours is not there. */
-static struct sigaction previous;
-static bool has_previous;
-
-static void call_previous(int number, siginfo_t *info, void *context) {
-  if (previous.sa_flags & SA_SIGINFO)
-    previous.sa_sigaction(number, info, context);
-  else
-    previous.sa_handler(number);
-}
-
-static void on_interrupt(int number, siginfo_t *info, void *context) {
-  int saved_errno = errno;
-  atomic_fetch_add(&interrupts, 1);
-  call_previous(number, info, context); /* which may not return, but jump */
-  atomic_fetch_add(&handlers_running, 1);
-  for (struct entry *entry = atomic_load(&entries); entry != NULL; entry = entry->next) {
-    uv_async_t *wakeup = atomic_load(&entry->wakeup);
-    if (wakeup != NULL) uv_async_send(wakeup);
-  }
-  atomic_fetch_sub(&handlers_running, 1);
-  errno = saved_errno;
-}
-
-static bool is_ours(const struct sigaction *action) {
-  return (action->sa_flags & SA_SIGINFO) && action->sa_sigaction == on_interrupt;
-}
-
-/* A default action needs no help, and who ignores SIGINT means it. */
 static bool is_handler(const struct sigaction *action) {
   return (action->sa_flags & SA_SIGINFO) ||
          (action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN);
+}
+
+static void call_previous(const struct chain *chain, siginfo_t *info, void *context) {
+  if (!is_handler(&chain->previous)) return;
+  if (chain->previous.sa_flags & SA_SIGINFO)
+    chain->previous.sa_sigaction(chain->number, info, context);
+  else
+    chain->previous.sa_handler(chain->number);
+}
+
+static void handle(struct chain *chain, siginfo_t *info, void *context) {
+  int saved_errno = errno;
+  call_previous(chain, info, context); /* which may not return, but jump */
+  atomic_fetch_add(&chain->running, 1);
+  for (struct entry *entry = atomic_load(&chain->entries); entry != NULL; entry = entry->next) {
+    uv_async_t *wakeup = atomic_load(&entry->wakeup);
+    if (wakeup != NULL) uv_async_send(wakeup);
+  }
+  atomic_fetch_sub(&chain->running, 1);
+  errno = saved_errno;
+}
+
+static void on_interrupt(int number, siginfo_t *info, void *context) {
+  (void)number;
+  atomic_fetch_add(&interrupts, 1);
+  handle(&interrupt_chain, info, context);
+}
+
+static void on_child(int number, siginfo_t *info, void *context) {
+  (void)number;
+  handle(&child_chain, info, context);
+}
+
+static bool is_ours(const struct chain *chain, const struct sigaction *action) {
+  return (action->sa_flags & SA_SIGINFO) && action->sa_sigaction == chain->handler;
 }
 
 static bool same_handler(const struct sigaction *one, const struct sigaction *other) {
@@ -69,25 +91,75 @@ static bool same_handler(const struct sigaction *one, const struct sigaction *ot
                                      : one->sa_handler == other->sa_handler);
 }
 
-/* A handler that has taken the place of ours may call ours, as that of a second
- * copy of xpio does: calling it in turn would never end. So only the handler that
- * was found first is chained again. */
-static void chain(void) {
-  struct sigaction current;
-  if (sigaction(SIGINT, NULL, &current) < 0 || !is_handler(&current) || is_ours(&current)) return;
-  if (has_previous && !same_handler(&current, &previous)) return;
-  previous = current;
-  has_previous = true;
-  current.sa_sigaction = on_interrupt;
-  current.sa_flags |= SA_SIGINFO;
-  sigaction(SIGINT, &current, NULL);
+static void install(struct chain *chain, struct sigaction action) {
+  chain->previous = action;
+  chain->has_previous = true;
+  if (!is_handler(&action)) action.sa_flags = SA_RESTART | SA_NOCLDSTOP;
+  action.sa_sigaction = chain->handler;
+  action.sa_flags |= SA_SIGINFO;
+  sigaction(chain->number, &action, NULL);
 }
 
-static void unchain(void) {
+/* Whether ours is in place now. A handler that has taken the place of ours may call
+ * ours, as that of a second copy of xpio does: calling it in turn would never end.
+ * So only the handler that was found first is chained again. */
+static bool chain_again(struct chain *chain) {
   struct sigaction current;
-  if (sigaction(SIGINT, NULL, &current) < 0 || !is_ours(&current)) return;
-  sigaction(SIGINT, &previous, NULL);
-  has_previous = false;
+  if (sigaction(chain->number, NULL, &current) < 0) return false;
+  if (is_ours(chain, &current)) return true;
+  if (chain->has_previous && !same_handler(&current, &chain->previous)) return false;
+  install(chain, current);
+  return true;
+}
+
+static void unchain(struct chain *chain) {
+  struct sigaction current;
+  if (sigaction(chain->number, NULL, &current) < 0 || !is_ours(chain, &current)) return;
+  sigaction(chain->number, &chain->previous, NULL);
+  chain->has_previous = false;
+}
+
+static struct entry *find_entry(struct chain *chain, uv_async_t *wakeup) {
+  struct entry *entry = atomic_load(&chain->entries);
+  while (entry != NULL && atomic_load(&entry->wakeup) != wakeup) entry = entry->next;
+  return entry;
+}
+
+static int add_entry(struct chain *chain, uv_async_t *wakeup) {
+  struct entry *entry = find_entry(chain, NULL);
+  if (entry != NULL) {
+    atomic_store(&entry->wakeup, wakeup);
+    return 0;
+  }
+  entry = malloc(sizeof *entry);
+  if (entry == NULL) return UV_ENOMEM;
+  atomic_init(&entry->wakeup, wakeup);
+  entry->next = atomic_load(&chain->entries);
+  atomic_store(&chain->entries, entry);
+  return 0;
+}
+
+static bool any_entry_used(struct chain *chain) {
+  struct entry *entry = atomic_load(&chain->entries);
+  while (entry != NULL && atomic_load(&entry->wakeup) == NULL) entry = entry->next;
+  return entry != NULL;
+}
+
+/* A handler that runs in another thread may have read the pointer already: the
+ * caller closes the async handle, so wait until it is through. */
+static void remove_entry(struct chain *chain, uv_async_t *wakeup) {
+  pthread_mutex_lock(&chains_mutex);
+  struct entry *entry = find_entry(chain, wakeup);
+  if (entry != NULL) atomic_store(&entry->wakeup, NULL);
+  if (!any_entry_used(chain)) unchain(chain);
+  pthread_mutex_unlock(&chains_mutex);
+  while (atomic_load(&chain->running) > 0) continue;
+}
+
+/* A default action needs no help, and who ignores SIGINT means it. */
+static void chain_interrupt(void) {
+  struct sigaction current;
+  if (sigaction(SIGINT, NULL, &current) == 0 && is_handler(&current)) chain_again(&interrupt_chain);
 }
 
 unsigned xpio_system_interrupt_count(void) {
@@ -95,59 +167,61 @@ unsigned xpio_system_interrupt_count(void) {
 }
 
 void xpio_system_interrupt_chain(void) {
-  pthread_mutex_lock(&entries_mutex);
-  chain();
-  pthread_mutex_unlock(&entries_mutex);
-}
-
-static struct entry *find_entry(uv_async_t *wakeup) {
-  struct entry *entry = atomic_load(&entries);
-  while (entry != NULL && atomic_load(&entry->wakeup) != wakeup) entry = entry->next;
-  return entry;
+  pthread_mutex_lock(&chains_mutex);
+  chain_interrupt();
+  pthread_mutex_unlock(&chains_mutex);
 }
 
 /* Without memory for an entry, Ctrl-C works as it did before xpio. */
-static void add_entry(uv_async_t *wakeup) {
-  struct entry *entry = find_entry(NULL);
-  if (entry != NULL) {
-    atomic_store(&entry->wakeup, wakeup);
-    return;
-  }
-  entry = malloc(sizeof *entry);
-  if (entry == NULL) return;
-  atomic_init(&entry->wakeup, wakeup);
-  entry->next = atomic_load(&entries);
-  atomic_store(&entries, entry);
-}
-
 void xpio_system_interrupt_add(uv_async_t *wakeup) {
-  pthread_mutex_lock(&entries_mutex);
-  add_entry(wakeup);
-  chain();
-  pthread_mutex_unlock(&entries_mutex);
+  pthread_mutex_lock(&chains_mutex);
+  add_entry(&interrupt_chain, wakeup);
+  chain_interrupt();
+  pthread_mutex_unlock(&chains_mutex);
 }
 
-static bool any_entry_used(void) {
-  struct entry *entry = atomic_load(&entries);
-  while (entry != NULL && atomic_load(&entry->wakeup) == NULL) entry = entry->next;
-  return entry != NULL;
-}
-
-/* A handler that runs in another thread may have read the pointer already: the
- * caller closes the async handle, so wait until it is through. */
 void xpio_system_interrupt_remove(uv_async_t *wakeup) {
-  pthread_mutex_lock(&entries_mutex);
-  struct entry *entry = find_entry(wakeup);
-  if (entry != NULL) atomic_store(&entry->wakeup, NULL);
-  if (!any_entry_used()) unchain();
-  pthread_mutex_unlock(&entries_mutex);
-  while (atomic_load(&handlers_running) > 0) continue;
+  remove_entry(&interrupt_chain, wakeup);
 }
 
-void xpio_system_ignore_sigpipe(void) {
+int xpio_unix_child_signal_add(uv_async_t *wakeup) {
+  pthread_mutex_lock(&chains_mutex);
+  int error = add_entry(&child_chain, wakeup);
+  pthread_mutex_unlock(&chains_mutex);
+  return error;
+}
+
+bool xpio_unix_child_signal_chain(void) {
+  pthread_mutex_lock(&chains_mutex);
+  bool chained = chain_again(&child_chain);
+  pthread_mutex_unlock(&chains_mutex);
+  return chained;
+}
+
+void xpio_unix_child_signal_remove(uv_async_t *wakeup) {
+  remove_entry(&child_chain, wakeup);
+}
+
+void xpio_unix_keep_child_statuses(void) {
   struct sigaction action;
-  if (sigaction(SIGPIPE, NULL, &action) < 0 || action.sa_handler != SIG_DFL) return;
+  if (sigaction(SIGCHLD, NULL, &action) < 0) return;
+  bool ignored = !(action.sa_flags & SA_SIGINFO) && action.sa_handler == SIG_IGN;
+  if (!ignored && !(action.sa_flags & SA_NOCLDWAIT)) return;
+  action.sa_flags &= ~SA_NOCLDWAIT;
+  if (ignored) action.sa_handler = SIG_DFL;
+  sigaction(SIGCHLD, &action, NULL);
+}
+
+bool xpio_system_sigpipe_acts(void) {
+  struct sigaction action;
+  return sigaction(SIGPIPE, NULL, &action) == 0 &&
+         (is_handler(&action) || action.sa_handler != SIG_IGN);
+}
+
+void xpio_system_set_sigpipe(bool acts) {
+  struct sigaction action;
+  if (sigaction(SIGPIPE, NULL, &action) < 0 || is_handler(&action)) return;
   memset(&action, 0, sizeof action);
-  action.sa_handler = SIG_IGN;
+  action.sa_handler = acts ? SIG_DFL : SIG_IGN;
   sigaction(SIGPIPE, &action, NULL);
 }

@@ -4,8 +4,9 @@
 
 #include <poll.h>
 #include <stdbool.h>
+#include <uv.h>
 
-struct xpio_descriptor;
+#include "../system.h"
 
 /* The numbers below it are the standard streams. */
 enum { XPIO_LOWEST_NUMBER = 3 };
@@ -27,10 +28,24 @@ int xpio_unix_error(void);
  * into something of ours. Passes on an error, and may return one. */
 int xpio_unix_above_standard(int number);
 
+/* Takes over a number that is close-on-exec and non-blocking; modes as in system.h. */
+void xpio_unix_adopt(struct xpio_descriptor *descriptor, int number, enum xpio_kind kind,
+                     int modes);
+
 /* Whether poll reports any of these events, an error, or a hang-up right now. */
 bool xpio_unix_ready(int number, short events);
 
 /* Closes the descriptor's watcher if it has one. */
 void xpio_unix_close_watcher(struct xpio_descriptor *descriptor);
+
+/* SIGCHLD. From `add` to `remove`, SIGCHLD sends this `wakeup` while our handler is
+ * in place. `chain` puts it there; false when the host has replaced it by another. */
+int xpio_unix_child_signal_add(uv_async_t *wakeup);
+bool xpio_unix_child_signal_chain(void);
+void xpio_unix_child_signal_remove(uv_async_t *wakeup);
+
+/* Sees to it that the system keeps the status of children for us: it does not while
+ * SIGCHLD is ignored, which is inherited through exec. */
+void xpio_unix_keep_child_statuses(void);
 
 #endif

@@ -1,0 +1,185 @@
+#include "process.h"
+
+#include <lauxlib.h>
+#include <limits.h>
+#include <string.h>
+#include <uv.h>
+
+#include "blocking.h"
+#include "result.h"
+#include "state.h"
+
+struct xpio_process *xpio_process_new(lua_State *L) {
+  struct xpio_process *process = lua_newuserdatauv(L, sizeof *process, 0);
+  process->child = NULL;
+  xpio_event_init(&process->ended);
+  process->state = xpio_state(L);
+  xpio_list_init(&process->open);
+  process->pid = 0;
+  process->ending = XPIO_LOST;
+  process->status = 0;
+  xpio_set_metatable(L, XPIO_TYPE_PROCESS);
+  return process;
+}
+
+void xpio_process_spawned(struct xpio_process *process, struct xpio_child *child) {
+  process->child = child;
+  process->pid = child->pid;
+  process->ending = child->ending;
+  xpio_list_append(&process->state->processes, &process->open);
+}
+
+static void on_ended(void *owner) {
+  struct xpio_process *process = owner;
+  process->ending = process->child->ending;
+  process->status = process->child->status;
+  xpio_wake(&process->ended);
+}
+
+/* Brings the object up to date with its child. */
+static void refresh(struct xpio_process *process) {
+  if (process->ending != XPIO_RUNNING) return;
+  xpio_system_check_child(process->child);
+  if (process->child->ending != XPIO_RUNNING) on_ended(process);
+}
+
+void xpio_process_close(struct xpio_process *process) {
+  if (process->child == NULL) return;
+  refresh(process);
+  xpio_system_release_child(process->child);
+  process->child = NULL;
+  if (process->ending == XPIO_RUNNING) process->ending = XPIO_LOST;
+  xpio_list_remove(&process->open);
+  xpio_wake(&process->ended);
+}
+
+static struct xpio_process *check_process(lua_State *L) {
+  return xpio_check_type(L, 1, XPIO_TYPE_PROCESS);
+}
+
+static int attempt_wait(lua_State *L) {
+  struct xpio_process *process = check_process(L);
+  refresh(process);
+  switch (process->ending) {
+  case XPIO_RUNNING: return XPIO_WOULD_WAIT;
+  case XPIO_LOST: return xpio_push_error(L, XPIO_ECHILD);
+  case XPIO_EXITED: lua_pushliteral(L, "exit"); break;
+  case XPIO_SIGNALED: lua_pushliteral(L, "signal"); break;
+  }
+  lua_pushinteger(L, process->status);
+  return 2;
+}
+
+/* Whoever waits has checked the type already. */
+static int arm_wait(lua_State *L, struct xpio_event **event) {
+  struct xpio_process *process = lua_touserdata(L, 1);
+  *event = NULL;
+  if (process->ending != XPIO_RUNNING) return 0;
+  int error = xpio_system_watch_child(process->child, on_ended, process);
+  if (error < 0) return error;
+  if (process->child->ending == XPIO_RUNNING)
+    *event = &process->ended;
+  else
+    on_ended(process);
+  return 0;
+}
+
+/* process:wait() -> "exit", status | "signal", number | nil, message, code
+ * Waits for the process to end; ECHILD when its status went to someone else or the
+ * object is closed. Manual: Processes. */
+static int process_wait(lua_State *L) {
+  static const struct xpio_operation operation = {attempt_wait, arm_wait, 1, 1};
+  return xpio_block(L, &operation);
+}
+
+/* process:try_wait() -> as wait | nil, "retry"
+ * Manual: Processes. */
+static int process_try_wait(lua_State *L) {
+  return xpio_try(L, attempt_wait);
+}
+
+/* process:when_wait(task) -> true | nil, message, code
+ * Schedules the task until the process has ended. Manual: Processes. */
+static int process_when_wait(lua_State *L) {
+  check_process(L);
+  return xpio_when(L, arm_wait);
+}
+
+/* The number of the signal at this argument, "KILL" if it is left out. */
+static int check_signal(lua_State *L, int argument) {
+  if (lua_type(L, argument) == LUA_TNUMBER) {
+    lua_Integer number = luaL_checkinteger(L, argument);
+    luaL_argcheck(L, number >= 0 && number <= INT_MAX, argument, "not the number of a signal");
+    return (int)number;
+  }
+  size_t length;
+  const char *name = luaL_optlstring(L, argument, "KILL", &length);
+  int number = strlen(name) == length ? xpio_system_signal_number(name) : -1;
+  if (number < 0)
+    luaL_argerror(L, argument, lua_pushfstring(L, "there is no signal named '%s'", name));
+  return number;
+}
+
+/* process:kill([signal [, "group"]]) -> true | nil, message, code
+ * signal: a number, or a name such as "TERM"; "KILL" if it is left out. "group"
+ * sends it to the whole process group that the process leads. ESRCH when they are
+ * gone. Manual: Processes. */
+static int process_kill(lua_State *L) {
+  static const char *const wholes[] = {"process", "group", NULL};
+  struct xpio_process *process = check_process(L);
+  int signal = check_signal(L, 2);
+  bool group = luaL_checkoption(L, 3, "process", wholes) == 1;
+  /* A group may outlive the process that leads it. */
+  if (!group) refresh(process);
+  if (process->child == NULL || (!group && process->ending != XPIO_RUNNING))
+    return xpio_push_error(L, UV_ESRCH);
+  return xpio_push_result(L, xpio_system_signal_child(process->child, signal, group));
+}
+
+/* process:pid() -> integer
+ * The number that the process has, or had. Manual: Processes. */
+static int process_pid(lua_State *L) {
+  lua_pushinteger(L, check_process(L)->pid);
+  return 1;
+}
+
+/* The body of __gc and of __close. */
+static int process_gc(lua_State *L) {
+  xpio_process_close(check_process(L));
+  return 0;
+}
+
+/* tostring(process) -> "process 4711 (exit 0)" */
+static int process_tostring(lua_State *L) {
+  const struct xpio_process *process = check_process(L);
+  switch (process->ending) {
+  case XPIO_RUNNING: lua_pushfstring(L, "process %d (running)", process->pid); break;
+  case XPIO_EXITED:
+    lua_pushfstring(L, "process %d (exit %d)", process->pid, process->status);
+    break;
+  case XPIO_SIGNALED:
+    lua_pushfstring(L, "process %d (signal %d)", process->pid, process->status);
+    break;
+  case XPIO_LOST:
+    lua_pushfstring(L, process->child == NULL ? "process %d (closed)" : "process %d (status lost)",
+                    process->pid);
+    break;
+  }
+  return 1;
+}
+
+void xpio_process_open(lua_State *L) {
+  static const luaL_Reg methods[] = {
+      {"wait", process_wait},
+      {"try_wait", process_try_wait},
+      {"when_wait", process_when_wait},
+      {"kill", process_kill},
+      {"pid", process_pid},
+      {"__gc", process_gc},
+      {"__close", process_gc},
+      {"__tostring", process_tostring},
+      {NULL, NULL},
+  };
+  xpio_new_metatable(L, XPIO_TYPE_PROCESS, methods);
+  lua_pop(L, 1);
+}
