@@ -77,8 +77,10 @@ static int open_pty(lua_State *L) {
  * Manual: Foreign descriptors. */
 static int open_descriptor(lua_State *L) {
   int number;
-  if (xpio_test_type(L, 1, XPIO_TYPE_SOCKET) != NULL || !xpio_to_number(L, 1, &number))
+  if (xpio_test_type(L, 1, XPIO_TYPE_SOCKET) != NULL || !xpio_to_number(L, 1, &number)) {
+    if (lua_type(L, 1) == LUA_TNUMBER) luaL_checkinteger(L, 1); /* says why it is not */
     return luaL_typeerror(L, 1, "descriptor number or file handle");
+  }
   if (number < 0) return xpio_push_error(L, number);
   struct xpio_socket *socket = new_socket(L);
   if (socket == NULL) return xpio_push_error(L, UV_EBADF);

@@ -108,21 +108,34 @@ local function quote(text)
 end
 support.quote = quote
 
---- Run a script in an interpreter of its own, after these shell commands.
+--- Run a script in an interpreter of its own, after these shell commands, and by way
+--- of a command that starts others.
+---@param script string
+---@param before string?
+---@param through string?
 ---@return string output of stdout and stderr together
 ---@return integer status
-function support.lua(script, before)
+function support.lua(script, before, through)
   local path = os.tmpname()
   local file <close> = assert(io.open(path, "w"))
   assert(file:write(script))
   file:close()
-  local command = ("%s\nexec timeout %d %s %s 2>&1"):format(
-    before or "", support.patience, quote(support.interpreter), quote(path))
+  os.execute("chmod 644 " .. quote(path)) -- another user may run it
+  local command = ("%s\nexec timeout %d %s %s %s 2>&1"):format(
+    before or "", support.patience, through or "", quote(support.interpreter), quote(path))
   local process <close> = assert(io.popen(command))
   local output = process:read "a"
   local _, _, status = process:close()
   os.remove(path)
   return output, status
+end
+
+--- The path of the module under test.
+support.module = package.searchpath("xpio", package.cpath)
+
+function support.is_root()
+  local process <close> = assert(io.popen "id -u")
+  return process:read "n" == 0
 end
 
 --- The flags of a descriptor, as fcntl(F_GETFL) and O_CLOEXEC give them; nil
@@ -142,6 +155,14 @@ function support.count_descriptors()
   for number = 0, 255 do
     if support.flags(number) then count = count + 1 end
   end
+  return count
+end
+
+--- How many children this process has, zombies too. The grep that looks is one.
+function support.count_children()
+  local process <close> = assert(io.popen [==[exec grep -lsE "^PPid:[[:space:]]*$PPID$" /proc/[0-9]*/status]==])
+  local count = -1
+  for _ in process:lines() do count = count + 1 end
   return count
 end
 

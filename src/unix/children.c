@@ -17,7 +17,7 @@
 #include "children.h"
 #include "unix.h"
 
-/* How often they are looked at when the host has replaced the SIGCHLD handler. */
+/* How often they are looked at when the host blocks SIGCHLD or has replaced our handler. */
 enum { LOOK_MILLISECONDS = 100 };
 
 static int wait_child(const struct xpio_child *child, siginfo_t *info) {
@@ -138,8 +138,14 @@ void xpio_unix_child_started(struct xpio_children *children, struct xpio_child *
   xpio_list_init(&child->link);
 }
 
+/* Whether this thread lets it through: no other may, and SIGCHLD comes to any. */
+static bool lets_child_signal_through(void) {
+  sigset_t blocked;
+  return pthread_sigmask(SIG_BLOCK, NULL, &blocked) == 0 && !sigismember(&blocked, SIGCHLD);
+}
+
 static void chain(struct xpio_children *children) {
-  if (xpio_unix_child_signal_chain())
+  if (xpio_unix_child_signal_chain() && lets_child_signal_through())
     uv_timer_stop(&children->timer);
   else if (!uv_is_active((uv_handle_t *)&children->timer))
     uv_timer_start(&children->timer, on_timer, LOOK_MILLISECONDS, LOOK_MILLISECONDS);

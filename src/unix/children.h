@@ -19,7 +19,7 @@ struct xpio_children {
   uv_poll_t poll;            /* watches it */
   uv_async_t wakeup;         /* sent by the SIGCHLD handler, once `registered` */
   bool registered;
-  uv_timer_t timer; /* runs while the host has replaced that handler */
+  uv_timer_t timer; /* runs while that handler may not be called */
   int pidfd_limit;  /* numbers from here on are left to the program */
   bool old_kernel;  /* for tests: do without what older kernels do not have */
 };

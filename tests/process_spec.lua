@@ -1,0 +1,472 @@
+--- Process objects: waiting for children, ending them, and letting go of them.
+local support = require "support"
+local xpio = require "xpio"
+
+--- A child that runs until it is killed or the pipe is closed or this process ends,
+--- and what closes the pipe.
+local function sleeper(attrs)
+  local reader, writer = assert(xpio.pipe())
+  return assert(xpio.spawn({ "cat" }, nil, { [0] = reader }, attrs)), writer
+end
+
+local function shell(script, files, attrs)
+  return assert(xpio.spawn({ "sh", "-c", script }, nil, files, attrs))
+end
+
+describe("process:wait", function()
+  it("returns the exit status", function()
+    for _, status in ipairs { 0, 1, 77, 255 } do
+      assert.same({ "exit", status }, { shell("exit " .. status):wait() })
+    end
+  end)
+
+  it("returns the number of the signal that ended the process", function()
+    for signal, number in pairs { KILL = 9, TERM = 15, HUP = 1, ABRT = 6, PIPE = 13 } do
+      local process, writer = sleeper()
+      assert.is_true(process:kill(signal))
+      assert.same({ "signal", number }, { process:wait() })
+      writer:close()
+    end
+  end)
+
+  it("can be called any number of times, in all its forms", function()
+    local process = shell "exit 3"
+    local queue = xpio.tqueue()
+    for _ = 1, 3 do
+      assert.same({ "exit", 3 }, { process:wait() })
+      assert.same({ "exit", 3 }, { process:try_wait() })
+      local task = { _queue = queue }
+      assert.is_true(process:when_wait(task))
+      support.wait_for(queue, task)
+    end
+  end)
+
+  it("suspends its coroutine only", function()
+    local process, writer = sleeper()
+    local order = {}
+    support.run(function()
+      order[1] = table.concat({ process:wait() }, " ")
+    end, function()
+      order[#order + 1] = "the other"
+      writer:close()
+    end)
+    assert.same({ "exit 0" }, { order[1] })
+  end)
+
+  it("wakes all of many tasks", function()
+    local process, writer = sleeper()
+    local functions, count = {}, 0
+    for i = 1, 100 do
+      functions[i] = function()
+        assert.same({ "exit", 0 }, { process:wait() })
+        count = count + 1
+      end
+    end
+    functions[101] = function() writer:close() end
+    support.run(table.unpack(functions))
+    assert.equal(100, count)
+  end)
+
+  it("leaves a task that was dequeued alone", function()
+    local process, writer = sleeper()
+    local queue = xpio.tqueue()
+    local task, other = { _queue = queue }, { _queue = queue }
+    process:when_wait(task)
+    process:when_wait(other)
+    task:_dequeue()
+    writer:close()
+    support.wait_for(queue, other)
+    assert.is_true(queue:isEmpty())
+  end)
+
+  it("is not fooled by a process that is stopped and goes on", function()
+    local process, writer = sleeper()
+    local queue = xpio.tqueue()
+    local task = { _queue = queue }
+    process:when_wait(task)
+    process:kill "STOP"
+    assert.same({}, queue:wait(0.05))
+    process:kill "CONT"
+    assert.same({}, queue:wait(0.05))
+    assert.same({ nil, "retry" }, { process:try_wait() })
+    writer:close()
+    support.wait_for(queue, task)
+    assert.same({ "exit", 0 }, { process:try_wait() })
+  end)
+
+  it("works for 2,000 children that end at once", function()
+    local gate, opener = xpio.pipe()
+    local number = gate:fileno()
+    local queue = xpio.tqueue()
+    local processes, waiting = {}, {}
+    for i = 1, 2000 do
+      processes[i] = assert(xpio.spawn({ "cat" }, nil, { [0] = number }))
+      local task = { _queue = queue, process = processes[i] }
+      assert(processes[i]:when_wait(task))
+      waiting[task] = true
+    end
+    opener:close()
+    local ended = 0
+    while not queue:isEmpty() do
+      local ready = queue:wait(support.patience)
+      assert(#ready > 0, "not all were woken")
+      for _, task in ipairs(ready) do
+        assert.is_true(waiting[task])
+        waiting[task] = nil
+        assert.same({ "exit", 0 }, { task.process:try_wait() })
+        ended = ended + 1
+      end
+    end
+    assert.equal(2000, ended)
+    gate:close()
+  end)
+
+  it("works for more children than there may be descriptors", function()
+    local output = support.lua([[
+      local xpio = require "xpio"
+      local gate, opener = xpio.pipe()
+      local queue = xpio.tqueue()
+      for i = 1, 100 do
+        local process = assert(xpio.spawn({ "cat" }, nil, { [0] = gate:fileno() }))
+        assert(process:when_wait { _queue = queue })
+      end
+      opener:close()
+      local ended = 0
+      while not queue:isEmpty() do ended = ended + #queue:wait() end
+      print(ended)
+    ]], "ulimit -n 50")
+    assert.equal("100\n", output)
+  end)
+end)
+
+describe("process:try_wait", function()
+  it("says retry while the process runs", function()
+    local process, writer = sleeper()
+    assert.same({ nil, "retry" }, { process:try_wait() })
+    writer:close()
+    assert.same({ "exit", 0 }, { process:wait() })
+  end)
+
+  it("sees the end without the loop having run, and wakes who waits", function()
+    local process, writer = sleeper()
+    local queue = xpio.tqueue()
+    local task = { _queue = queue }
+    process:when_wait(task)
+    writer:close()
+    local how
+    repeat how = process:try_wait() until how
+    assert.equal("exit", how)
+    assert.same({ task }, queue:wait(0))
+  end)
+end)
+
+describe("process:kill", function()
+  it("sends KILL if no signal is named", function()
+    local process = sleeper()
+    assert.is_true(process:kill())
+    assert.same({ "signal", 9 }, { process:wait() })
+  end)
+
+  it("takes names with SIG, and numbers; 0 only asks", function()
+    local process = sleeper()
+    assert.is_true(process:kill(0))
+    assert.is_true(process:kill "SIGCONT")
+    assert.is_true(process:kill(15))
+    assert.same({ "signal", 15 }, { process:wait() })
+  end)
+
+  it("reports ESRCH for a process that has ended, waited for or not", function()
+    local process, writer = sleeper()
+    writer:close()
+    process:wait()
+    assert.same({ nil, "No such process", "ESRCH" }, { process:kill() })
+    assert.same({ nil, "No such process", "ESRCH" }, { process:kill(0) })
+    local reader
+    reader, writer = xpio.pipe()
+    process = shell("exit 0", { [1] = writer })
+    assert.is_nil(reader:read(1)) -- its end, or nearly
+    local code
+    repeat code = select(3, process:kill(0)) until code
+    assert.equal("ESRCH", code)
+    assert.same({ "exit", 0 }, { process:try_wait() })
+  end)
+
+  it("raises an argument error for what is no signal", function()
+    local process = sleeper()
+    assert.error_matches(function() process:kill "NONE" end, "#1.*there is no signal named 'NONE'")
+    assert.error_matches(function() process:kill "TERM\0" end, "there is no signal named")
+    assert.error_matches(function() process:kill(-1) end, "not the number of a signal")
+    assert.error_matches(function() process:kill(1 << 40) end, "not the number of a signal")
+    assert.error_matches(function() process:kill(1.5) end, "no integer representation")
+    assert.error_matches(function() process:kill({}) end, "string expected")
+    assert.error_matches(function() process:kill("TERM", "all") end, "#2.*invalid option 'all'")
+    assert.same({ nil, "Invalid argument", "EINVAL" }, { process:kill(12345) })
+    process:kill()
+  end)
+
+  it("ends a whole group", function()
+    local reader, writer = xpio.pipe()
+    local leader = shell("sleep 100 & sleep 100 & echo; wait", { [1] = writer }, { pgroup = true })
+    reader:read(1)
+    assert.is_true(leader:kill("TERM", "group"))
+    assert.same({ "signal", 15 }, { leader:wait() })
+    assert.is_nil(reader:read(1)) -- nobody is left who has the pipe
+  end)
+
+  it("ends a group whose leader has ended, where the system can tell it from a later one", function()
+    local reader, writer = xpio.pipe()
+    local leader = shell("sleep 100 & echo", { [1] = writer }, { session = true })
+    assert.equal("\n", reader:read(1))
+    assert.same({ "exit", 0 }, { leader:wait() })
+    local ok, _, code = leader:kill("TERM", "group")
+    if not ok then
+      assert.equal("ESRCH", code)
+      return pending "it cannot before Linux 6.9, and without pidfds"
+    end
+    assert.is_nil(reader:read(1))
+    repeat code = select(3, leader:kill(0, "group")) until code
+    assert.equal("ESRCH", code)
+  end)
+
+  it("reports ESRCH for the group of a process that leads none", function()
+    local process = sleeper()
+    assert.same({ nil, "No such process", "ESRCH" }, { process:kill("TERM", "group") })
+    assert.same({ nil, "retry" }, { process:try_wait() })
+    process:kill()
+  end)
+end)
+
+describe("a process object", function()
+  it("knows its number", function()
+    local reader, writer = xpio.pipe()
+    local process = shell("echo $$", { [1] = writer })
+    assert.equal(process:pid() .. "\n", reader:read(100))
+    process:wait()
+    assert.equal("integer", math.type(process:pid()))
+  end)
+
+  it("says what it is", function()
+    local process, writer = sleeper()
+    assert.matches("^process %d+ %(running%)$", tostring(process))
+    writer:close()
+    process:wait()
+    assert.matches("^process %d+ %(exit 0%)$", tostring(process))
+    process = sleeper()
+    process:kill()
+    process:wait()
+    assert.matches("^process %d+ %(signal 9%)$", tostring(process))
+  end)
+
+  it("keeps the status when it is closed after the end", function()
+    local process = shell "exit 5"
+    process:wait()
+    do local _ <close> = process end
+    assert.same({ "exit", 5 }, { process:wait() })
+    assert.same({ nil, "No such process", "ESRCH" }, { process:kill() })
+  end)
+
+  it("wakes who waits when it is closed before", function()
+    local process, writer = sleeper()
+    local queue = xpio.tqueue()
+    local task = { _queue = queue }
+    process:when_wait(task)
+    do local _ <close> = process end
+    support.wait_for(queue, task)
+    assert.same({ nil, "No child processes", "ECHILD" }, { process:try_wait() })
+    assert.same({ nil, "No child processes", "ECHILD" }, { process:wait() })
+    assert.same({ nil, "No such process", "ESRCH" }, { process:kill() })
+    assert.matches("closed", tostring(process))
+    writer:close()
+  end)
+
+  it("does not end the child when it is collected, nor leave a zombie", function()
+    local output = support.lua [[
+      local xpio = require "xpio"
+      local support = require "support"
+      local reader, writer = xpio.pipe()
+      local far, near = xpio.pipe()
+      assert(xpio.spawn({ "sh", "-c", "read line; echo $line" }, nil, { [0] = far, [1] = writer }))
+      collectgarbage()
+      near:write "still here\n"
+      io.write(reader:read(100))
+      assert(not reader:read(1))
+      -- Until it is reaped. Passes of the loop do that.
+      local queue, count = xpio.tqueue()
+      repeat queue:wait(0.01) count = support.count_children() until count == 0
+      print(count)
+    ]]
+    assert.equal("still here\n0\n", output)
+  end)
+
+  it("leaves no zombies in a program that only starts children", function()
+    local output = support.lua [[
+      local xpio = require "xpio"
+      local support = require "support"
+      local count = 0
+      for i = 1, 300 do
+        assert(xpio.spawn { "true" })
+        collectgarbage()
+      end
+      -- Each spawn reaps what has ended by then.
+      repeat
+        assert(xpio.spawn { "true" }):wait()
+        collectgarbage()
+      until support.count_children() == 0
+      print "none"
+    ]]
+    assert.equal("none\n", output)
+  end)
+
+  it("does not end the child when its state is closed", function()
+    local output = support.lua [[
+      local xpio = require "xpio"
+      -- Global: it is finalized by lua_close.
+      process = assert(xpio.spawn({ "sh", "-c", "cat >/dev/null; echo later" }, nil, { [0] = 0, [1] = 1 }))
+      queue = xpio.tqueue()
+      process:when_wait { _queue = queue }
+      os.exit(true, true)
+    ]]
+    assert.equal("later\n", output)
+  end)
+
+  it("can be made and used by finalizers while the state is closed", function()
+    local output = support.lua [[
+      local xpio = require "xpio"
+      xpio.env = xpio.env
+      local function finalizer()
+        local process = xpio.spawn({ "true" })
+        if process then print(process:wait()) end
+        left = process
+      end
+      object = setmetatable({}, { __gc = finalizer })
+      process = xpio.spawn { "true" }
+      other = setmetatable({}, { __gc = function()
+        print((pcall(process.wait, process)), (pcall(process.kill, process)), (pcall(tostring, process)))
+        print(xpio.spawn { "true" })
+      end })
+      os.exit(true, true)
+    ]]
+    assert.not_matches("attempt", output)
+    assert.matches("true", output)
+  end)
+end)
+
+describe("the children of the host", function()
+  it("keep working beside ours", function()
+    local process, writer = sleeper()
+    local queue = xpio.tqueue()
+    local task = { _queue = queue }
+    process:when_wait(task)
+    local popen = io.popen "echo by popen; exit 3"
+    assert.same({ true, "exit", 0 }, { os.execute "true" })
+    assert.same({ nil, "exit", 4 }, { os.execute "exit 4" })
+    assert.equal("by popen", popen:read "l")
+    assert.same({}, queue:wait(0))
+    assert.same({ nil, "exit", 3 }, { popen:close() })
+    writer:close()
+    support.wait_for(queue, task)
+    assert.same({ true, "exit", 0 }, { os.execute "true" })
+  end)
+
+  it("are not reaped by us, though they end before ours", function()
+    local popen = io.popen("cat", "w")
+    local other = io.popen "exit 7"
+    other:read "a"
+    for _ = 1, 5 do assert(xpio.spawn { "true" }):wait() end
+    assert.same({ nil, "exit", 7 }, { other:close() })
+    assert.same({ true, "exit", 0 }, { popen:close() })
+  end)
+end)
+
+describe("SIGCHLD", function()
+  it("may have been ignored from the start", function()
+    local output = support.lua([[
+      local xpio = require "xpio"
+      local process = assert(xpio.spawn { "sh", "-c", "exit 6" })
+      print(process:wait())
+      print(os.execute "exit 5")
+    ]], "trap '' CHLD")
+    assert.equal("exit\t6\nnil\texit\t5\n", output)
+  end)
+
+  it("may be blocked", function()
+    if not os.getenv "XPIO_PROBE" then return pending "there is no probe" end
+    local output = support.lua([[
+      local xpio = require "xpio"
+      local process = assert(xpio.spawn { "sh", "-c", "exit 6" })
+      print(process:wait())
+    ]], nil, support.quote(os.getenv "XPIO_PROBE") .. " --disturbed")
+    assert.equal("exit\t6\n", output)
+  end)
+end)
+
+describe("a child that a stranger has reaped", function()
+  -- The module takes the status of any child, as a host's handler of SIGCHLD may.
+  local stranger = os.getenv "XPIO_STRANGER"
+  local it = stranger and it or pending
+
+  it("gives ECHILD to all who wait", function()
+    local output = support.lua(([[
+      local xpio = require "xpio"
+      local support = require "support"
+      assert(package.loadlib(%q, "luaopen_stranger")())
+      local gate, opener = xpio.pipe()
+      local process = assert(xpio.spawn({ "cat" }, nil, { [0] = gate }))
+      local queue = xpio.tqueue()
+      for i = 1, 3 do process:when_wait { _queue = queue } end
+      opener:close()
+      local ready = 0
+      while ready < 3 do
+        local tasks = queue:wait(support.patience)
+        assert(#tasks > 0, "nobody was woken")
+        ready = ready + #tasks
+      end
+      print(process:try_wait())
+      print(process:kill())
+      print(process:wait())
+    ]]):format(stranger))
+    assert.equal([[
+nil	No child processes	ECHILD
+nil	No such process	ESRCH
+nil	No child processes	ECHILD
+]], output)
+  end)
+end)
+
+describe("xpio.sigpipe", function()
+  it("tells and sets whether SIGPIPE ends the process", function()
+    assert.is_false(xpio.sigpipe())
+    assert.is_false(xpio.sigpipe(true))
+    assert.is_true(xpio.sigpipe(false))
+    assert.is_false(xpio.sigpipe(nil))
+    assert.error_matches(function() xpio.sigpipe "on" end, "boolean expected")
+  end)
+
+  it("decides for the children of io.popen, not for ours", function()
+    local script = [[
+      local xpio = require "xpio"
+      local function ignored()
+        local process <close> = io.popen "exec cat /proc/self/status"
+        local bits = tonumber(process:read "a":match "SigIgn:%s*(%x+)", 16)
+        return bits >> 12 & 1
+      end
+      local before = ignored()
+      xpio.sigpipe(true)
+      print(before, ignored())
+    ]]
+    assert.equal("1\t0\n", (support.lua(script)))
+  end)
+
+  it("makes a write to a closed pipe end the program", function()
+    local _, status = support.lua [[
+      local xpio = require "xpio"
+      local reader, writer = xpio.pipe()
+      reader:close()
+      assert(select(3, writer:write "x") == "EPIPE")
+      xpio.sigpipe(true)
+      writer:write "x"
+      os.exit(5)
+    ]]
+    assert.equal(13, status > 128 and status - 128 or status)
+  end)
+end)

@@ -1,0 +1,382 @@
+--- xpio.spawn: what it refuses, and what it says when starting a child fails.
+local support = require "support"
+local xpio = require "xpio"
+
+--- An argument error of spawn with these arguments.
+local function refused(...)
+  local ok, message = pcall(xpio.spawn, ...)
+  assert(not ok, "not refused")
+  return message
+end
+
+--- Assert that spawn fails: with this code, in this step, with this message behind "spawn: ".
+local function fails(code, step, message, ...)
+  local process, what, actual_code, actual_step = xpio.spawn(...)
+  assert.is_nil(process)
+  assert.equal("spawn: " .. message, what)
+  assert.equal(code, actual_code)
+  assert.equal(step, actual_step)
+end
+
+--- Files with these contents and modes in a folder that is removed afterwards.
+local function with_folder(f)
+  local folder = os.tmpname()
+  os.remove(folder)
+  os.execute("mkdir " .. folder)
+  local function write(name, text, mode)
+    local path = folder .. "/" .. name
+    local file <close> = assert(io.open(path, "w"))
+    file:write(text)
+    file:close()
+    os.execute(("chmod %s %s"):format(mode, path))
+    return path
+  end
+  local ok, message = pcall(f, folder, write)
+  os.execute("rm -rf " .. folder)
+  assert(ok, message)
+end
+
+describe("xpio.spawn refuses", function()
+  it("args that are no array of strings, and names the place", function()
+    assert.matches("table expected", refused())
+    assert.matches("table expected, got string", refused "true")
+    assert.matches("args: empty; args%[1%] is the program", refused {})
+    assert.matches("args%[2%]: string expected, got nil", refused { "true", nil, "x" })
+    assert.matches("args%[1%]: string expected, got nil", refused { nil, "x" })
+    assert.matches("args%[5%]: after a hole", refused { "true", [5] = "x" })
+    assert.matches("args%[0%]: after a hole, or not of an array", refused { [0] = "x", "true" })
+    assert.matches("args%[1.5%]: ", refused { "true", [1.5] = "x" })
+    assert.matches("args%[2%]: string expected, got number", refused { "true", 1 })
+    assert.matches("args%[2%]: string expected, got table", refused { "true", {} })
+    assert.matches("args%[2%]: a zero byte cannot be passed", refused { "true", "a\0b" })
+  end)
+
+  it("env that is no table of strings, and names the variable", function()
+    assert.matches("#2.*table expected, got string", refused({ "true" }, "A=b"))
+    assert.matches("#2.*env: name: string expected, got number", refused({ "true" }, { "A=b" }))
+    assert.matches("#2.*env: name 'A=B': '=' cannot be part", refused({ "true" }, { ["A=B"] = "c" }))
+    assert.matches("#2.*env: name: a zero byte", refused({ "true" }, { ["A\0"] = "c" }))
+    assert.matches("#2.*env.A: a zero byte", refused({ "true" }, { A = "b\0" }))
+    assert.matches("#2.*env.A: string expected, got number", refused({ "true" }, { A = 1 }))
+    assert.matches("#2.*env.A: string expected, got boolean", refused({ "true" }, { A = true }))
+  end)
+
+  it("files that are no table of descriptors, and names the key", function()
+    assert.matches("#3.*table expected, got number", refused({ "true" }, nil, 1))
+    assert.matches("files%[x%]: the key is not a descriptor number", refused({ "true" }, nil, { x = 1 }))
+    assert.matches("files%[%-1%]: the key", refused({ "true" }, nil, { [-1] = 1 }))
+    assert.matches("files%[1.5%]: the key", refused({ "true" }, nil, { [1.5] = 1 }))
+    assert.matches("files%[4294967296%]: the key", refused({ "true" }, nil, { [1 << 32] = 1 }))
+    assert.matches("files%[1%]: xpio object, .* or false expected, got string", refused({ "true" }, nil, { "x" }))
+    assert.matches("files%[1%]: .* or false expected, got boolean", refused({ "true" }, nil, { true }))
+    assert.matches("files%[1%]: .* or false expected, got number", refused({ "true" }, nil, { 1.5 }))
+    assert.matches("files%[1%]: .* or false expected, got xpio.tqueue", refused({ "true" }, nil, { xpio.tqueue() }))
+  end)
+
+  local wrong = {
+    { "there is no such attribute", "umsk", 0 },
+    { "string expected, got number", "exe", 1 },
+    { "a zero byte cannot be passed", "exe", "a\0b" },
+    { "string expected, got boolean", "cwd", true },
+    { "boolean or process object expected, got number", "pgroup", 1 },
+    { "boolean or process object expected, got xpio.tqueue", "pgroup", xpio.tqueue() },
+    { "boolean expected, got number", "session", 1 },
+    { "xpio object, descriptor number or file handle expected, got boolean", "ctty", true },
+    { "integer expected, got string", "umask", "022" },
+    { "512 is not between 0 and 511", "umask", 512 },
+    { "integer expected, got number", "umask", 1.5 },
+    { "integer expected, got string", "nice", "1" },
+    { "%-1 is not between 0 and 4294967294", "uid", -1 },
+    { "4294967295 is not between 0 and 4294967294", "gid", 0xffffffff },
+    { "table expected, got number", "groups", 1 },
+    { "table expected, got number", "limits", 1 },
+  }
+  for _, case in ipairs(wrong) do
+    local message, field, value = table.unpack(case)
+    it(("attrs.%s = %s"):format(field, type(value) == "string" and value:gsub("%z", "\\0") or tostring(value)), function()
+      assert.matches("#4.*attrs." .. field .. ": " .. message, refused({ "true" }, nil, nil, { [field] = value }))
+    end)
+  end
+
+  it("attributes of attributes, and names them", function()
+    local function attrs(value) return refused({ "true" }, nil, nil, value) end
+    assert.matches("#4.*table expected, got string", refused({ "true" }, nil, nil, "x"))
+    assert.matches("attrs: name: string expected, got number", attrs { "x" })
+    assert.matches("attrs.groups%[2%]: integer expected, got string", attrs { groups = { 1, "2" } })
+    assert.matches("attrs.groups%[1%]: %-1 is not between", attrs { groups = { -1 } })
+    assert.matches("attrs.limits.nofiles: no such limit", attrs { limits = { nofiles = 1 } })
+    assert.matches("attrs.limits: name: string expected, got number", attrs { limits = { 1 } })
+    assert.matches('attrs.limits.cpu: integer or "unlimited" expected, got boolean', attrs { limits = { cpu = true } })
+    assert.matches("attrs.limits.cpu: integer expected, got number", attrs { limits = { cpu = 1.5 } })
+    assert.matches("attrs.limits.cpu: %-1 is not between 0", attrs { limits = { cpu = -1 } })
+  end)
+
+  it("a session of its own in the group of another", function()
+    local leader <close> = assert(xpio.spawn({ "sleep", "100" }, nil, nil, { pgroup = true }))
+    local master, slave = xpio.openpty()
+    assert.matches("attrs.pgroup: a new session", refused({ "true" }, nil, nil, { pgroup = leader, session = true }))
+    assert.matches("attrs.pgroup: a new session", refused({ "true" }, nil, nil, { pgroup = leader, ctty = slave }))
+    leader:kill()
+    assert.truthy(master:fileno())
+  end)
+
+  it("a default environment that is none", function()
+    local env = xpio.env
+    xpio.env = nil
+    local message = refused { "true" }
+    xpio.env = env
+    assert.matches("xpio.env: table expected, got nil", message)
+  end)
+
+  it("without having closed anything", function()
+    local reader, writer = xpio.pipe()
+    refused({ "true" }, nil, { [1] = writer, [2] = "x" })
+    refused({ "true" }, nil, { [1] = writer }, { unknown = 1 })
+    assert.truthy(writer:fileno())
+    assert.truthy(reader:fileno())
+  end)
+end)
+
+describe("xpio.spawn reports", function()
+  it("a program that is not there", function()
+    fails("ENOENT", "exec", "exec: no-such-program: No such file or directory", { "no-such-program" })
+    fails("ENOENT", "exec", "exec: /no/such: No such file or directory", { "/no/such" })
+    fails("ENOENT", "exec", "exec: ./no: No such file or directory", { "x" }, nil, nil, { exe = "./no" })
+    fails("ENOENT", "exec", "exec: : No such file or directory", { "" })
+  end)
+
+  it("a program that cannot be executed", function()
+    fails("EACCES", "exec", "exec: /: Permission denied", { "/" })
+    with_folder(function(_, write)
+      local path = write("program", "#!/bin/sh\n", "644")
+      fails("EACCES", "exec", "exec: " .. path .. ": Permission denied", { path })
+      path = write("garbage", "\1\2\3", "755")
+      fails("ENOEXEC", "exec", "exec: " .. path .. ": Exec format error", { path })
+    end)
+  end)
+
+  it("a script whose interpreter is not there, apart from one that is not there itself", function()
+    with_folder(function(_, write)
+      local path = write("script", "#!/no/such/interpreter\n", "755")
+      fails("ENOENT", "interpreter", "interpreter: " .. path .. ": No such file or directory", { path })
+    end)
+  end)
+
+  it("a folder that is not there", function()
+    fails("ENOENT", "chdir", "chdir: /nowhere: No such file or directory", { "true" }, nil, nil, { cwd = "/nowhere" })
+  end)
+
+  it("descriptors that are not open", function()
+    local reader, writer = xpio.pipe()
+    writer:close()
+    local file = io.tmpfile()
+    file:close()
+    local function descriptor(key, value)
+      fails("EBADF", "descriptor", ("descriptor: files[%d]: Bad file descriptor"):format(key), { "true" }, nil,
+        { [0] = reader, [key] = value })
+    end
+    descriptor(1, writer)
+    descriptor(2, file)
+    descriptor(3, 12345)
+    descriptor(4, -1)
+    descriptor(5, 1 << 40)
+    assert.truthy(reader:fileno())
+  end)
+
+  it("a key that is too large for a descriptor", function()
+    fails("EBADF", "descriptor", "descriptor: files[2147483646]: Bad file descriptor", { "true" }, nil,
+      { [2147483646] = 1 })
+  end)
+
+  it("a controlling terminal that is none", function()
+    local reader, writer = xpio.pipe()
+    fails("ENOTTY", "ctty", "ctty: Inappropriate ioctl for device", { "true" }, nil, nil, { ctty = reader })
+    fails("EBADF", "ctty", "ctty: Bad file descriptor", { "true" }, nil, nil, { ctty = 12345 })
+    writer:close()
+    fails("EBADF", "ctty", "ctty: Bad file descriptor", { "true" }, nil, nil, { ctty = writer })
+  end)
+
+  it("a process group that is gone", function()
+    local leader = assert(xpio.spawn({ "true" }, nil, nil, { pgroup = true }))
+    leader:wait()
+    fails("ESRCH", "setpgid", "setpgid: No such process", { "true" }, nil, nil, { pgroup = leader })
+    local follower <close> = assert(xpio.spawn { "sleep", "100" })
+    fails("ESRCH", "setpgid", "setpgid: No such process", { "true" }, nil, nil, { pgroup = follower })
+    follower:kill()
+    getmetatable(leader).__close(leader)
+    fails("ESRCH", "setpgid", "setpgid: No such process", { "true" }, nil, nil, { pgroup = leader })
+  end)
+
+  it("what only root may do", function()
+    if not support.is_root() then return pending "only root can become somebody else" end
+    local output = support.lua([[
+      local xpio = require "xpio"
+      local function try(attrs) print(select(2, xpio.spawn({ "true" }, nil, nil, attrs))) end
+      try { uid = 5 }
+      try { gid = 5 }
+      try { groups = {} }
+      try { limits = { nofile = 1 << 40 } }
+      try { nice = -5 }
+    ]], nil, "setpriv --bounding-set=-all --inh-caps=-all")
+    assert.equal([[
+spawn: setuid: Operation not permitted	EPERM	setuid
+spawn: setgid: Operation not permitted	EPERM	setgid
+spawn: setgroups: Operation not permitted	EPERM	setgroups
+spawn: setrlimit: nofile: Operation not permitted	EPERM	setrlimit
+spawn: nice: Operation not permitted	EPERM	nice
+]], output)
+  end)
+
+  it("that there are too many processes", function()
+    if not support.is_root() then return pending "only root can become somebody else" end
+    with_folder(function(folder)
+      os.execute(("chmod 755 %s; cp %s %s/xpio.so"):format(folder, support.quote(support.module), folder))
+      local output = support.lua([[
+        local xpio = require "xpio"
+        print(select(2, xpio.spawn { "true" }))
+      ]], "export LUA_CPATH=" .. folder .. "/?.so",
+        "setpriv --reuid=1235 --clear-groups --regid=1235 prlimit --nproc=1")
+      assert.equal("spawn: fork: Resource temporarily unavailable\tEAGAIN\tfork\n", output)
+    end)
+  end)
+
+  it("that there are too many open files, and goes on when there are fewer", function()
+    local output = support.lua([[
+      local xpio = require "xpio"
+      local files = {}
+      repeat files[#files + 1] = io.open "/dev/null" until not files[#files + 1] and #files > 15
+      while true do
+        local file = io.open "/dev/null"
+        if not file then break end
+        files[#files + 1] = file
+      end
+      print(select(2, xpio.spawn { "true" }))
+      files[#files]:close()
+      print(select(2, xpio.spawn { "true" })) -- /dev/null may be opened, but no pipe
+      for i = 1, 4 do files[i]:close() end
+      print(assert(xpio.spawn { "true" }):wait())
+    ]], "ulimit -n 30")
+    assert.equal([[
+spawn: descriptor: Too many open files	EMFILE	descriptor
+spawn: pipe: Too many open files	EMFILE	pipe
+exit	0
+]], output)
+  end)
+end)
+
+describe("a spawn that fails", function()
+  it("leaves no child, no zombie and no descriptor", function()
+    local output = support.lua([[
+      local xpio = require "xpio"
+      local support = require "support"
+      local open = support.count_descriptors()
+      xpio.spawn { "/no/such" }
+      xpio.spawn({ "true" }, nil, nil, { cwd = "/nowhere" })
+      xpio.spawn({ "true" }, nil, { [5] = 12345 })
+      xpio.spawn({ "true" }, nil, { [2147483646] = 1 })
+      print(support.count_descriptors() - open, support.count_children())
+    ]])
+    assert.equal("0\t0\n", output)
+  end)
+
+  it("leaves the files open and as they were", function()
+    local near, far = xpio.socketpair()
+    local reader, writer = xpio.pipe()
+    assert(writer:setsockopt("O_NONBLOCK", false))
+    local files = { [0] = far, [1] = far, [2] = writer, [3] = 2 }
+    assert.is_nil(xpio.spawn({ "/no/such" }, nil, files))
+    assert.is_nil(xpio.spawn({ "true" }, nil, files, { cwd = "/nowhere" }))
+    files[4] = 12345
+    assert.is_nil(xpio.spawn({ "true" }, nil, files))
+    assert.is_true(far:getsockopt "O_NONBLOCK")
+    assert.is_false(writer:getsockopt "O_NONBLOCK")
+    near:write "still connected"
+    assert.equal("still connected", far:read(100))
+    assert.truthy(reader:fileno())
+  end)
+end)
+
+describe("a spawn that succeeds", function()
+  it("closes the objects in files, each once, and wakes who waits for them", function()
+    local near, far = xpio.socketpair()
+    local reader, writer = xpio.pipe()
+    local queue = xpio.tqueue()
+    local task = { _queue = queue }
+    assert(far:when_read(task))
+    local process = assert(xpio.spawn({ "true" }, nil, { [0] = far, [1] = far, [2] = writer }))
+    assert.same({ nil, "already closed" }, { far:close() })
+    assert.same({ nil, "already closed" }, { writer:close() })
+    support.wait_for(queue, task)
+    assert.same({ "exit", 0 }, { process:wait() })
+    assert.is_nil(near:read(1)) -- the end: the child has gone, and nobody else has it
+    assert.is_nil(reader:read(1))
+  end)
+
+  it("leaves numbers and Lua's files open", function()
+    local near, far = xpio.socketpair()
+    local file <close> = assert(io.tmpfile())
+    assert(xpio.spawn({ "true" }, nil, { [0] = far:fileno(), [1] = file })):wait()
+    assert.truthy(far:fileno())
+    assert.equal("file", io.type(file))
+    assert.truthy(near:fileno())
+  end)
+
+  it("leaves no descriptor behind once the process has ended", function()
+    local open = support.count_descriptors()
+    for _ = 1, 10 do assert(xpio.spawn { "true" }):wait() end
+    collectgarbage()
+    -- The loop keeps one in which it watches all children.
+    assert.is_true(support.count_descriptors() <= open + 1)
+  end)
+end)
+
+describe("PATH", function()
+  --- What a program prints that is started by its name with this PATH.
+  local function run(path, name, folder)
+    return (support.lua(([[
+      local xpio = require "xpio"
+      local reader, writer = xpio.pipe()
+      local process, message, code = xpio.spawn({ %q }, nil, { [1] = writer }, { cwd = "/" })
+      if process then io.write(reader:read(100) or "") else io.write(code, " ", message) end
+    ]]):format(name), ("cd %s; interpreter=%s; export PATH=%s"):format(
+      folder or "/", support.quote(support.interpreter), support.quote(path)), "/usr/bin/env"))
+  end
+
+  it("is searched in its order, for executable regular files", function()
+    with_folder(function(folder, write)
+      for _, name in ipairs { "a", "b", "c", "d" } do os.execute("mkdir " .. folder .. "/" .. name) end
+      os.execute("mkdir " .. folder .. "/a/program")
+      write("b/program", "#!/bin/sh\necho b\n", "644")
+      write("c/program", "#!/bin/sh\necho c\n", "755")
+      write("d/program", "#!/bin/sh\necho d\n", "755")
+      local path = ("%s/a:%s/none:%s/b:%s/c:%s/d:/bin:/usr/bin"):format(folder, folder, folder, folder, folder)
+      assert.equal("c\n", run(path, "program"))
+    end)
+  end)
+
+  it("says EACCES if the only file of that name is not executable", function()
+    with_folder(function(folder, write)
+      write("program", "#!/bin/sh\n", "644")
+      assert.equal("EACCES spawn: exec: program: Permission denied", run(folder .. ":/bin:/usr/bin", "program"))
+    end)
+  end)
+
+  it("may have empty and relative entries: they are made absolute before the child changes folders", function()
+    with_folder(function(folder, write)
+      os.execute("mkdir " .. folder .. "/sub")
+      write("program", "#!/bin/sh\necho here\n", "755")
+      write("sub/other", "#!/bin/sh\necho below\n", "755")
+      for _, path in ipairs { ":/bin:/usr/bin", "/bin::/usr/bin", "/bin:/usr/bin:", "./:/bin:/usr/bin" } do
+        assert.equal("here\n", run(path, "program", folder))
+      end
+      assert.equal("below\n", run("sub:/bin:/usr/bin", "other", folder))
+    end)
+  end)
+
+  it("is the parent's, not that of env", function()
+    with_folder(function(folder, write)
+      write("program", "#!/bin/sh\n", "755")
+      fails("ENOENT", "exec", "exec: program: No such file or directory", { "program" }, { PATH = folder })
+    end)
+  end)
+end)
