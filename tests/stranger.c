@@ -1,22 +1,17 @@
-/* A module for Lua that behaves badly: once it is open, a thread takes the status of
- * every child of the process. */
+/* A function for Lua that behaves badly: reap(pid) waits for a child as only the one
+ * who has started it should, and takes its status. */
+#include <errno.h>
+#include <lauxlib.h>
 #include <lua.h>
-#include <pthread.h>
-#include <stddef.h>
 #include <sys/wait.h>
-#include <time.h>
 
-static void *reap(void *argument) {
-  (void)argument;
-  for (;;)
-    if (waitpid(-1, NULL, 0) < 0) nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
-  return NULL;
-}
+int luaopen_reap(lua_State *L);
 
-int luaopen_stranger(lua_State *L);
-
-int luaopen_stranger(lua_State *L) {
-  pthread_t thread;
-  lua_pushboolean(L, pthread_create(&thread, NULL, reap, NULL) == 0);
+int luaopen_reap(lua_State *L) {
+  pid_t pid = (pid_t)luaL_checkinteger(L, 1), reaped;
+  do {
+    reaped = waitpid(pid, NULL, 0);
+  } while (reaped < 0 && errno == EINTR);
+  lua_pushboolean(L, reaped == pid);
   return 1;
 }

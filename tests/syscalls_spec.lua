@@ -98,4 +98,57 @@ describe("system calls, as strace sees them", function()
     assert.equal(0, count(log, "F_SETFL"))
     assert.equal(0, count(log, "ioctl%(" .. number .. ", FIONBIO"))
   end)
+
+  --- Spawns so many children that end when a pipe is closed, and waits for them.
+  local CHILDREN = [[
+    local xpio = require "xpio"
+    local count = 50
+    local gate, opener = xpio.pipe()
+    local queue = xpio.tqueue()
+    local function wait_for_all()
+      while not queue:isEmpty() do queue:wait() end
+    end
+    local function spawn()
+      local process = assert(xpio.spawn({ "cat" }, nil, { [0] = gate:fileno() }))
+      assert(process:when_wait { _queue = queue })
+    end
+    io.open "/mark/begin"
+    for _ = 1, count do spawn() end
+    opener:close()
+    wait_for_all()
+    io.open "/mark/end"
+  ]]
+
+  test("of a spawn copy no memory of the parent", function()
+    local log = between_marks(trace(CHILDREN, "openat,vfork,fork,clone,clone3"))
+    assert.equal(50, count(log, "vfork%("))
+    assert.equal(0, count(log, "%f[%a]fork%(") + count(log, "clone"))
+  end)
+
+  test("of waiting for many children grow with their number and not with its square", function()
+    local log = between_marks(trace(CHILDREN, "openat,waitid,pidfd_open,epoll_ctl,epoll_wait,epoll_pwait"))
+    local waits, passes = count(log, "waitid%("), count(log, "epoll_p?wait%(")
+    if log:find "pidfd_open%(%d+, 0%) = %d" then
+      assert.equal(50, waits)
+      assert.is_true(count(log, "epoll_ctl%(") <= 110)
+    else
+      -- Every child is looked at when it is scheduled, and once in a pass.
+      assert.is_true(waits <= 50 + 50 * passes, ("%d looks in %d passes"):format(waits, passes))
+    end
+  end)
+
+  test("of a child that nobody waits for are those of its start", function()
+    local log = between_marks(trace([[
+      local xpio = require "xpio"
+      local kept = { assert(xpio.spawn { "true" }) }
+      io.open "/mark/begin"
+      kept[2] = assert(xpio.spawn({ "/bin/true" }, {}))
+      io.open "/mark/end"
+    ]], "all"))
+    local calls = {}
+    for name in log:gmatch "([%w_]+)%(" do calls[name] = (calls[name] or 0) + 1 end
+    assert.is_nil(calls.mmap)
+    assert.is_nil(calls.epoll_ctl)
+    assert.is_true(count(log, "\n") <= 20, log)
+  end)
 end)
