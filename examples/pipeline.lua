@@ -1,12 +1,14 @@
---- Counts the words of its standard input and has another program sort the counts:
+--- Counts the words of its standard input and has another process sort the counts:
 ---
 ---     lua pipeline.lua [COMMAND] <TEXT
 ---
----     standard input -> split -> socketpair -> count -> pipe -> COMMAND -> standard output
+---     standard input -> split -> pipe -> count -> socketpair -> COMMAND
+---                               standard output <- copy <- socketpair <-'
 ---
---- "split" and "count" are tasks of this process. COMMAND is a process of its own,
---- "sort -k1,1nr -k2" if it is not given. A slow stage holds up the stages before
---- it, and the end of the stream goes from one to the next.
+--- "split", "count" and "copy" are tasks of this process. COMMAND is a process of its
+--- own, "sort -k1,1nr -k2" if it is not given; it reads and writes its end of the
+--- socketpair. A slow stage holds up the stages before it, and the end of the stream
+--- goes from one to the next.
 package.path = (arg[0]:match "^.*/" or "./") .. "?.lua;" .. package.path
 
 local xpio = require "xpio"
@@ -37,7 +39,6 @@ end
 --- Read words, one a line, and at their end write how often each of them came.
 local function count(source, sink)
   local input <close> = source
-  local output <close> = sink
   local counts, rest = {}, ""
   repeat
     local piece, message = input:read(CHUNK)
@@ -50,9 +51,23 @@ local function count(source, sink)
 
   local report = {}
   for word, times in pairs(counts) do report[#report + 1] = ("%7d %s\n"):format(times, word) end
-  local written, message, code = output:write(report)
+  local written, message, code = sink:write(report)
   -- A program may have read enough and ended: so does `head`.
   assert(written or code == "EPIPE", message)
+  sink:shutdown "w" -- the end for COMMAND; what it answers is still to come
+end
+
+--- Copy what comes to the end.
+local function copy(source, sink)
+  local input <close> = source
+  local output <close> = sink
+  while true do
+    local piece, message, code = input:read(CHUNK)
+    if not piece and code == "ECONNRESET" then return end -- it has not read all that we wrote
+    assert(not message, message)
+    if not piece then return end
+    assert(output:write(piece))
+  end
 end
 
 if arg[2] then
@@ -60,13 +75,15 @@ if arg[2] then
   os.exit(2)
 end
 
-local command <close> = assert(io.popen(arg[1] or "sort -k1,1nr -k2", "w"))
 local near, far = assert(xpio.socketpair())
-dispatcher.start(split, assert(xpio.fdopen(io.stdin)), near)
-dispatcher.start(count, far, assert(xpio.fdopen(command)))
+local command = { "sh", "-c", arg[1] or "sort -k1,1nr -k2" }
+-- spawn closes `far` here: the command alone has that end, and when it exits we see it.
+local process = assert(xpio.spawn(command, nil, { [0] = far, [1] = far, [2] = 2 }))
+local reader, writer = assert(xpio.pipe())
+dispatcher.start(split, assert(xpio.fdopen(io.stdin)), writer)
+dispatcher.start(count, reader, near)
+dispatcher.start(copy, near, assert(xpio.fdopen(io.stdout)))
 dispatcher.run()
 
--- "count" has closed the object that xpio made of the pipe; Lua's own handle is
--- still open. When that is closed the command sees the end, and we wait for its.
-local ok, _, status = command:close()
-os.exit(ok or status)
+local how, number = process:wait()
+os.exit(how == "exit" and number or 128 + number, true)

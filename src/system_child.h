@@ -37,6 +37,7 @@ struct xpio_child {
   void *owner;
   int handle;  /* that stands for this process and for no later one, or -1 */
   bool leader; /* of a group of its own */
+  bool zombie; /* it has ended, and its number is kept for the group's sake */
   bool watched;
   struct xpio_children *children;
   struct xpio_link link; /* in a list of those that are watched */

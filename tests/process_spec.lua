@@ -213,19 +213,29 @@ describe("process:kill", function()
     assert.is_nil(reader:read(1)) -- nobody is left who has the pipe
   end)
 
-  it("ends a group whose leader has ended, where the system can tell it from a later one", function()
+  it("ends a group whose leader has ended, and which others can join until then", function()
     local reader, writer = xpio.pipe()
     local leader = shell("sleep 100 & echo", { [1] = writer }, { session = true })
     assert.equal("\n", reader:read(1))
     assert.same({ "exit", 0 }, { leader:wait() })
-    local ok, _, code = leader:kill("TERM", "group")
-    if not ok then
-      assert.equal("ESRCH", code)
-      return pending "it cannot before Linux 6.9, and without pidfds"
-    end
+    assert.is_true(leader:kill("TERM", "group"))
     assert.is_nil(reader:read(1))
-    repeat code = select(3, leader:kill(0, "group")) until code
-    assert.equal("ESRCH", code)
+    leader = shell("exec >/dev/null; sleep 100 &", nil, { pgroup = true })
+    assert.same({ "exit", 0 }, { leader:wait() })
+    local follower = sleeper { pgroup = leader }
+    assert.is_true(leader:kill("TERM", "group"))
+    assert.same({ "signal", 15 }, { follower:wait() })
+  end)
+
+  it("finds no group any more once the object is closed", function()
+    local reader, writer = xpio.pipe()
+    local leader = shell("sleep 100 & echo", { [1] = writer }, { pgroup = true })
+    assert.equal("\n", reader:read(1))
+    leader:wait()
+    leader:kill("KILL", "group")
+    do local _ <close> = leader end
+    assert.same({ nil, "No such process", "ESRCH" }, { leader:kill("KILL", "group") })
+    assert.is_nil(io.open(("/proc/%d/status"):format(leader:pid()))) -- nor is a zombie left
   end)
 
   it("reports ESRCH for the group of a process that leads none", function()

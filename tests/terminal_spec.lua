@@ -57,8 +57,8 @@ describe("xpio.openpty", function()
   it("lets a program believe that it is talked to by a person", function()
     local master, slave = open()
     local files = { [0] = slave, slave, slave }
-    local shell = assert(xpio.spawn({ "sh", "-c", "test -t 0 && echo 'a terminal'; read line </dev/tty; echo got $line" },
-      nil, files, { ctty = slave }))
+    local script = "test -t 0 && echo 'a terminal'; read line </dev/tty; echo got $line"
+    local shell = assert(xpio.spawn({ "sh", "-c", script }, nil, files, { ctty = slave }))
     read_up_to(master, "a terminal\r\n")
     master:write "an answer\n"
     read_up_to(master, "got an answer\r\n")

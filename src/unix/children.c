@@ -20,16 +20,25 @@
 /* How often they are looked at when the host blocks SIGCHLD or has replaced our handler. */
 enum { LOOK_MILLISECONDS = 100 };
 
-static int wait_child(const struct xpio_child *child, siginfo_t *info) {
+/* Takes a child's status without waiting, or with WNOWAIT only looks at it. */
+static int wait_child(const struct xpio_child *child, siginfo_t *info, int options) {
   int result;
+  options |= WEXITED | WNOHANG;
   do {
     info->si_pid = 0; /* stays so when it still runs */
-    result = child->handle >= 0 ? xpio_unix_pidfd_wait(child->handle, info) : -1;
+    result = child->handle >= 0 ? xpio_unix_pidfd_wait(child->handle, info, options) : -1;
     /* EINVAL: Linux 5.3 has pidfds, but cannot wait for them. */
     if (child->handle < 0 || (result < 0 && errno == EINVAL))
-      result = waitid(P_PID, (id_t)child->pid, info, WEXITED | WNOHANG);
+      result = waitid(P_PID, (id_t)child->pid, info, options);
   } while (result < 0 && errno == EINTR);
   return result;
+}
+
+/* A group may outlive its leader, and be signalled then. A pidfd stands for it all
+ * the time (Linux 6.9); without, its number is kept from being used again by leaving
+ * its leader a zombie, until the child is released. */
+static bool must_stay(const struct xpio_child *child) {
+  return child->leader && !(child->handle >= 0 && child->children->pidfds_signal_groups);
 }
 
 static void unwatch(struct xpio_child *child) {
@@ -39,7 +48,6 @@ static void unwatch(struct xpio_child *child) {
   child->watched = false;
 }
 
-/* A leader's group may be signalled after its end: that takes the handle. */
 static void close_handle(struct xpio_child *child) {
   if (child->handle < 0) return;
   close(child->handle);
@@ -48,11 +56,12 @@ static void close_handle(struct xpio_child *child) {
 
 void xpio_system_check_child(struct xpio_child *child) {
   siginfo_t info;
-  if (wait_child(child, &info) < 0) {
+  if (wait_child(child, &info, must_stay(child) ? WNOWAIT : 0) < 0) {
     child->ending = XPIO_LOST;
   } else if (info.si_pid != 0) {
     child->ending = info.si_code == CLD_EXITED ? XPIO_EXITED : XPIO_SIGNALED;
     child->status = info.si_status;
+    child->zombie = must_stay(child);
   }
   if (child->ending == XPIO_RUNNING) return;
   unwatch(child);
@@ -60,7 +69,9 @@ void xpio_system_check_child(struct xpio_child *child) {
 }
 
 static void free_child(struct xpio_child *child) {
+  siginfo_t info;
   unwatch(child);
+  if (child->zombie) wait_child(child, &info, 0);
   close_handle(child);
   free(child);
 }
@@ -113,6 +124,7 @@ static int init(struct xpio_children *children, struct xpio_loop *loop) {
   children->epoll = -1;
   children->pidfd_limit = pidfd_limit();
   children->old_kernel = getenv("XPIO_OLD_KERNEL") != NULL;
+  children->pidfds_signal_groups = xpio_unix_pidfd_signal_group(-1, 0) < 0 && errno == EBADF;
   return 0;
 }
 
@@ -196,29 +208,29 @@ bool xpio_system_has_orphans(const struct xpio_loop *loop) {
   return loop->children != NULL && loop->children->orphans > 0;
 }
 
-/* Until it is reaped its number is its own, also that of its group: so plain kill
- * will do. Somebody else may have reaped it, which a look without reaping tells. */
+/* Until it is reaped its number is its own, and that of its group: so plain kill will
+ * do. Somebody else may have reaped it, which a look without reaping tells. */
 static bool is_reaped(const struct xpio_child *child) {
   siginfo_t info;
-  if (child->ending != XPIO_RUNNING) return true;
-  return waitid(P_PID, (id_t)child->pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 && errno == ECHILD;
+  if (child->ending != XPIO_RUNNING && !child->zombie) return true;
+  return wait_child(child, &info, WNOWAIT) < 0 && errno == ECHILD;
 }
 
-/* Linux 6.9 can signal the group of a pidfd, which is safe even after the end of
- * its leader; EINVAL before. */
-static int signal_group(const struct xpio_child *child, int signal) {
-  if (child->handle >= 0 && xpio_unix_pidfd_signal_group(child->handle, signal) == 0) return 0;
-  if (child->handle >= 0 && errno != EINVAL) return -1;
-  if (!is_reaped(child)) return kill(-child->pid, signal);
+static int kill_unless_reaped(const struct xpio_child *child, int number, int signal) {
+  if (!is_reaped(child)) return kill(number, signal);
   errno = ESRCH;
   return -1;
+}
+
+static int signal_group(const struct xpio_child *child, int signal) {
+  if (child->handle >= 0 && child->children->pidfds_signal_groups)
+    return xpio_unix_pidfd_signal_group(child->handle, signal);
+  return kill_unless_reaped(child, -child->pid, signal);
 }
 
 static int signal_process(const struct xpio_child *child, int signal) {
   if (child->handle >= 0) return xpio_unix_pidfd_signal(child->handle, signal);
-  if (!is_reaped(child)) return kill(child->pid, signal);
-  errno = ESRCH;
-  return -1;
+  return kill_unless_reaped(child, child->pid, signal);
 }
 
 int xpio_system_signal_child(struct xpio_child *child, int signal, bool group) {

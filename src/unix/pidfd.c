@@ -26,14 +26,15 @@ int xpio_unix_pidfd_open(const struct xpio_children *children, int pid) {
   return -1;
 }
 
-int xpio_unix_pidfd_wait(int pidfd, siginfo_t *info) {
-  return waitid((idtype_t)ID_PIDFD, (id_t)pidfd, info, WEXITED | WNOHANG);
+int xpio_unix_pidfd_wait(int pidfd, siginfo_t *info, int options) {
+  return waitid((idtype_t)ID_PIDFD, (id_t)pidfd, info, options);
 }
 
 int xpio_unix_pidfd_signal(int pidfd, int signal) {
   return (int)syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0);
 }
 
+/* Before Linux 6.9 EINVAL, whatever the other arguments. */
 int xpio_unix_pidfd_signal_group(int pidfd, int signal) {
   return (int)syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, SIGNAL_PROCESS_GROUP);
 }
@@ -92,8 +93,8 @@ int xpio_unix_pidfd_open(const struct xpio_children *children, int pid) {
   return -1;
 }
 
-int xpio_unix_pidfd_wait(int pidfd, siginfo_t *info) {
-  (void)pidfd, (void)info;
+int xpio_unix_pidfd_wait(int pidfd, siginfo_t *info, int options) {
+  (void)pidfd, (void)info, (void)options;
   return unsupported();
 }
 
