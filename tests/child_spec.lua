@@ -244,6 +244,7 @@ describe("the environment of a child", function()
   end)
 
   it("is xpio.env if none is given", function()
+    if support.under_valgrind then return pending "valgrind takes some variables out" end
     xpio.env.XPIO_TEST = "set here"
     local report = probe()
     xpio.env.XPIO_TEST = nil
@@ -299,6 +300,7 @@ describe("the attributes of a child", function()
   end)
 
   it("limits: soft and hard ones", function()
+    if support.under_valgrind then return pending "valgrind has limits of its own" end
     local report = probe(nil, nil, nil, { limits = { nofile = 77, core = 0, cpu = 1000 } })
     assert.same({ 77, 77 }, report.limits.nofile)
     assert.same({ 0, 0 }, report.limits.core)

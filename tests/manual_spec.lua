@@ -78,7 +78,8 @@ describe("the reference manual", function()
         assert.is_truthy(text:find("\n### `xpio." .. name .. "(", 1, true), name)
       end
     end
-    for kind, object in pairs { socket = xpio.pipe(), tqueue = xpio.tqueue() } do
+    local objects = { socket = xpio.pipe(), tqueue = xpio.tqueue(), process = xpio.spawn { "true" } }
+    for kind, object in pairs(objects) do
       for name in pairs(getmetatable(object)) do
         local documented = text:find("`" .. kind .. ":" .. name .. "(", 1, true) or
           text:find("/ `" .. name .. "(", 1, true) or name:match "^__"

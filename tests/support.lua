@@ -7,6 +7,9 @@ local support = {}
 --- speed: only a hang takes so long.
 support.patience = 30
 
+--- Valgrind does not do all that the kernel does.
+support.under_valgrind = os.getenv "XPIO_UNDER_VALGRIND" ~= nil
+
 --- Resume a task's coroutine with the task as the current one.
 ---@return boolean ok
 ---@return any ... what coroutine.resume returns

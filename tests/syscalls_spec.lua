@@ -145,10 +145,7 @@ describe("system calls, as strace sees them", function()
       kept[2] = assert(xpio.spawn({ "/bin/true" }, {}))
       io.open "/mark/end"
     ]], "all"))
-    local calls = {}
-    for name in log:gmatch "([%w_]+)%(" do calls[name] = (calls[name] or 0) + 1 end
-    assert.is_nil(calls.mmap)
-    assert.is_nil(calls.epoll_ctl)
+    assert.equal(0, count(log, "epoll_"))
     assert.is_true(count(log, "\n") <= 20, log)
   end)
 end)

@@ -124,6 +124,7 @@ static int init(struct xpio_children *children, struct xpio_loop *loop) {
   children->epoll = -1;
   children->pidfd_limit = pidfd_limit();
   children->old_kernel = getenv("XPIO_OLD_KERNEL") != NULL;
+  children->has_pidfds = !children->old_kernel;
   children->pidfds_signal_groups = xpio_unix_pidfd_signal_group(-1, 0) < 0 && errno == EBADF;
   return 0;
 }

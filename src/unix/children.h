@@ -20,9 +20,10 @@ struct xpio_children {
   uv_async_t wakeup;         /* sent by the SIGCHLD handler, once `registered` */
   bool registered;
   uv_timer_t timer; /* runs while that handler may not be called */
-  int pidfd_limit;  /* numbers from here on are left to the program */
+  bool old_kernel;  /* for tests: do without what older kernels do not have */
+  bool has_pidfds;  /* as far as is known */
   bool pidfds_signal_groups;
-  bool old_kernel; /* for tests: do without what older kernels do not have */
+  int pidfd_limit; /* numbers from here on are left to the program */
 };
 
 /* The loop's, made when first asked for; null when there is no memory. */
@@ -40,7 +41,7 @@ void xpio_unix_check_watched(struct xpio_child *child);
 
 /* pidfds: each stands for one process, and for no later one that gets its number.
  * Where the system has none, `open` returns -1, and so do the others. */
-int xpio_unix_pidfd_open(const struct xpio_children *children, int pid);
+int xpio_unix_pidfd_open(struct xpio_children *children, int pid);
 int xpio_unix_pidfd_wait(int pidfd, siginfo_t *info, int options);
 int xpio_unix_pidfd_signal(int pidfd, int signal);
 int xpio_unix_pidfd_signal_group(int pidfd, int signal);

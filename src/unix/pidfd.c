@@ -18,9 +18,11 @@
 /* Of waitid(2) and of pidfd_send_signal(2); not in the headers of every C library. */
 enum { ID_PIDFD = 3, SIGNAL_PROCESS_GROUP = 1 << 2 };
 
-int xpio_unix_pidfd_open(const struct xpio_children *children, int pid) {
-  if (children->old_kernel) return -1;
-  int pidfd = xpio_unix_above_standard((int)syscall(SYS_pidfd_open, pid, 0));
+int xpio_unix_pidfd_open(struct xpio_children *children, int pid) {
+  if (!children->has_pidfds) return -1;
+  int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+  if (pidfd < 0 && errno == ENOSYS) children->has_pidfds = false;
+  pidfd = xpio_unix_above_standard(pidfd);
   if (pidfd < children->pidfd_limit) return pidfd;
   close(pidfd);
   return -1;
@@ -88,7 +90,7 @@ static int unsupported(void) {
   return -1;
 }
 
-int xpio_unix_pidfd_open(const struct xpio_children *children, int pid) {
+int xpio_unix_pidfd_open(struct xpio_children *children, int pid) {
   (void)children, (void)pid;
   return -1;
 }
