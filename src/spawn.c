@@ -66,12 +66,12 @@ static void reap_orphans(struct xpio_loop *loop) {
 static int spawn(lua_State *L) {
   lua_settop(L, XPIO_SPAWN_ATTRS);
   struct xpio_loop *loop = xpio_state(L)->loop;
-  struct xpio_spawn_failure failure = {UV_EBADF, "memory", NULL, -1};
-  if (loop == NULL) return push_failure(L, &failure);
+  if (loop == NULL) return xpio_push_error(L, UV_EBADF);
   default_environment(L);
   struct xpio_process *process = xpio_process_new(L);
   struct xpio_spawn request = {
       .terminal = XPIO_INHERIT, .umask = XPIO_INHERIT, .gid = XPIO_INHERIT, .uid = XPIO_INHERIT};
+  struct xpio_spawn_failure failure;
   struct xpio_child *child;
   reap_orphans(loop);
   if (read_all(L, &request, &failure) < 0) return push_failure(L, &failure);

@@ -189,6 +189,19 @@ describe("xpio.spawn reports", function()
     assert.truthy(reader:fileno())
   end)
 
+  it("a number that is not open, though spawn itself will use it in a moment", function()
+    -- Those that are free next get /dev/null and the pipe by which the child reports.
+    local reader, writer = xpio.pipe()
+    local first, second = reader:fileno(), writer:fileno()
+    reader:close()
+    writer:close()
+    for _, number in ipairs { first, second, second + 1 } do
+      fails("EBADF", "descriptor", ("descriptor: files[%d]: Bad file descriptor"):format(number), { "true" }, nil,
+        { [number] = number })
+      fails("EBADF", "ctty", "ctty: Bad file descriptor", { "true" }, nil, nil, { ctty = number })
+    end
+  end)
+
   it("a key that is too large for a descriptor", function()
     fails("EBADF", "descriptor", "descriptor: files[2147483646]: Bad file descriptor", { "true" }, nil,
       { [2147483646] = 1 })

@@ -68,17 +68,8 @@ static bool has_target(const struct xpio_spawn *spawn, int target) {
   return false;
 }
 
-/* Lists the moves, those from `null` too: to the standard streams that are not named. */
-static void list_moves(struct xpio_plan *plan, int null) {
-  const struct xpio_spawn *spawn = plan->spawn;
-  struct xpio_move *move = plan->moves;
-  for (size_t i = 0; i < spawn->grant_count; i++)
-    *move++ =
-        (struct xpio_move){.source = spawn->grants[i].source, .target = spawn->grants[i].target};
-  for (int target = 0; target < XPIO_LOWEST_NUMBER; target++)
-    if (!has_target(spawn, target)) *move++ = (struct xpio_move){.source = null, .target = target};
-  plan->move_count = (size_t)(move - plan->moves);
-  qsort(plan->moves, plan->move_count, sizeof *move, by_target);
+static void add_move(struct xpio_plan *plan, int source, int target) {
+  plan->moves[plan->move_count++] = (struct xpio_move){.source = source, .target = target};
 }
 
 /* Blocking mode belongs to the description, so this need not wait for the child. */
@@ -164,18 +155,29 @@ static pid_t start_and_listen(struct xpio_plan *plan, struct xpio_stop *stop) {
   return pid;
 }
 
-static bool needs_null(const struct xpio_spawn *spawn) {
-  return !has_target(spawn, 0) || !has_target(spawn, 1) || !has_target(spawn, 2);
+/* Sends what is not named of the standard streams to /dev/null, *null. */
+static int add_null(struct xpio_plan *plan, int *null, struct xpio_stop *stop) {
+  for (int target = 0; target < XPIO_LOWEST_NUMBER; target++) {
+    if (has_target(plan->spawn, target)) continue;
+    if (*null < 0) *null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (*null < 0) return stopped(stop, XPIO_STEP_DESCRIPTOR, -1);
+    add_move(plan, *null, target);
+  }
+  return 0;
 }
 
+/* Nothing is opened before the grants have been looked at: it could get a number
+ * that is named there by mistake. */
 static pid_t start_with_descriptors(struct xpio_plan *plan, struct xpio_stop *stop) {
+  const struct xpio_spawn *spawn = plan->spawn;
   int null = -1;
-  if (needs_null(plan->spawn)) {
-    null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (null < 0) return stopped(stop, XPIO_STEP_DESCRIPTOR, -1);
+  pid_t pid = -1;
+  for (size_t i = 0; i < spawn->grant_count; i++)
+    add_move(plan, spawn->grants[i].source, spawn->grants[i].target);
+  if (make_blocking(plan, stop) == 0 && add_null(plan, &null, stop) == 0) {
+    qsort(plan->moves, plan->move_count, sizeof *plan->moves, by_target);
+    pid = start_and_listen(plan, stop);
   }
-  list_moves(plan, null);
-  pid_t pid = make_blocking(plan, stop) < 0 ? -1 : start_and_listen(plan, stop);
   if (pid < 0) restore_nonblocking(plan);
   if (null >= 0) close(null);
   return pid;
@@ -189,6 +191,8 @@ static int prepare(struct xpio_plan *plan, char *path, size_t size, struct xpio_
     errno = ESRCH;
     return stopped(stop, XPIO_STEP_GROUP, -1);
   }
+  if (spawn->terminal >= 0 && fcntl(spawn->terminal, F_GETFD) < 0)
+    return stopped(stop, XPIO_STEP_TERMINAL, -1);
   plan->path = spawn->exe;
   if (strchr(spawn->exe, '/') != NULL) return 0;
   plan->path = path;
