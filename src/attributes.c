@@ -177,16 +177,6 @@ static bool has_attributes(lua_State *L) {
   return !lua_isnoneornil(L, XPIO_SPAWN_ATTRS);
 }
 
-static size_t count_fields(lua_State *L) {
-  size_t count = 0;
-  lua_pushnil(L);
-  while (lua_next(L, -2)) {
-    count++;
-    lua_pop(L, 1);
-  }
-  return count;
-}
-
 size_t xpio_measure_attributes(lua_State *L) {
   size_t size = 0;
   if (!has_attributes(L)) return 0;
@@ -195,7 +185,7 @@ size_t xpio_measure_attributes(lua_State *L) {
   while (lua_next(L, XPIO_SPAWN_ATTRS)) {
     /* Whatever table it is: limits, groups, or a mistake. */
     if (lua_istable(L, -1))
-      size += xpio_room(count_fields(L), sizeof(struct xpio_limit)) +
+      size += xpio_room(xpio_count_fields(L, -1), sizeof(struct xpio_limit)) +
               xpio_room((size_t)lua_rawlen(L, -1), sizeof(uint32_t));
     lua_pop(L, 1);
   }

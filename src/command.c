@@ -45,14 +45,13 @@ static size_t length_of(lua_State *L, int index) {
 }
 
 size_t xpio_measure_environment(lua_State *L) {
-  size_t count = 0, bytes = 0;
+  size_t bytes = 0;
   lua_pushnil(L);
   while (lua_next(L, XPIO_SPAWN_ENV)) {
-    count++;
     bytes += length_of(L, -2) + sizeof "=" + length_of(L, -1);
     lua_pop(L, 1);
   }
-  return xpio_room(count + 1, sizeof(char *)) + xpio_room(bytes, 1);
+  return xpio_room(xpio_count_fields(L, XPIO_SPAWN_ENV) + 1, sizeof(char *)) + xpio_room(bytes, 1);
 }
 
 /* The key below the value on top. */
@@ -66,16 +65,6 @@ static void check_variable(lua_State *L) {
     xpio_text_error(L, XPIO_SPAWN_ENV, lua_pushfstring(L, "env.%s", name), -2);
 }
 
-static size_t count_variables(lua_State *L) {
-  size_t count = 0;
-  lua_pushnil(L);
-  while (lua_next(L, XPIO_SPAWN_ENV)) {
-    count++;
-    lua_pop(L, 1);
-  }
-  return count;
-}
-
 static char *append(char *end, lua_State *L, int index) {
   size_t length;
   const char *text = lua_tolstring(L, index, &length);
@@ -84,7 +73,8 @@ static char *append(char *end, lua_State *L, int index) {
 }
 
 void xpio_read_environment(lua_State *L, char **memory, struct xpio_spawn *spawn) {
-  char **variable = xpio_take(memory, xpio_room(count_variables(L) + 1, sizeof *variable));
+  char **variable =
+      xpio_take(memory, xpio_room(xpio_count_fields(L, XPIO_SPAWN_ENV) + 1, sizeof *variable));
   char *end = *memory;
   spawn->environment = variable;
   lua_pushnil(L);

@@ -1,8 +1,19 @@
-/* Errors in the fields of the tables that xpio.spawn takes. */
+/* The fields of the tables that xpio.spawn takes, and errors in them. */
 #include <lauxlib.h>
 #include <string.h>
 
 #include "spawn.h"
+
+size_t xpio_count_fields(lua_State *L, int index) {
+  size_t count = 0;
+  index = lua_absindex(L, index);
+  lua_pushnil(L);
+  while (lua_next(L, index)) {
+    count++;
+    lua_pop(L, 1);
+  }
+  return count;
+}
 
 bool xpio_is_text(lua_State *L, int index) {
   if (lua_type(L, index) != LUA_TSTRING) return false;

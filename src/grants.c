@@ -11,15 +11,9 @@ static bool has_files(lua_State *L) {
 }
 
 size_t xpio_measure_grants(lua_State *L) {
-  size_t count = 0;
   if (!has_files(L)) return 0;
   luaL_checktype(L, XPIO_SPAWN_FILES, LUA_TTABLE);
-  lua_pushnil(L);
-  while (lua_next(L, XPIO_SPAWN_FILES)) {
-    count++;
-    lua_pop(L, 1);
-  }
-  return xpio_room(count, sizeof(struct xpio_grant));
+  return xpio_room(xpio_count_fields(L, XPIO_SPAWN_FILES), sizeof(struct xpio_grant));
 }
 
 /* The key below the value on top, which must be a descriptor number. */

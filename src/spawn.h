@@ -47,6 +47,9 @@ size_t xpio_measure_attributes(lua_State *L);
 int xpio_read_attributes(lua_State *L, char **memory, struct xpio_spawn *spawn,
                          struct xpio_spawn_failure *failure);
 
+/* The number of fields of the table at this index. */
+size_t xpio_count_fields(lua_State *L, int index);
+
 /* Whether the value at this index is a string that a C program can be given: one
  * without a zero byte. */
 bool xpio_is_text(lua_State *L, int index);
