@@ -1,17 +1,46 @@
-/* A function for Lua that behaves badly: reap(pid) waits for a child as only the one
- * who has started it should, and takes its status. */
+/* Functions for Lua by which a host can get in the way of xpio's children. */
 #include <errno.h>
 #include <lauxlib.h>
 #include <lua.h>
+#include <signal.h>
+#include <stddef.h>
 #include <sys/wait.h>
 
 int luaopen_reap(lua_State *L);
+int luaopen_catch(lua_State *L);
+int luaopen_caught(lua_State *L);
 
+/* reap(pid) -> boolean
+ * Waits for a child as only the one who has started it should, and takes its status. */
 int luaopen_reap(lua_State *L) {
   pid_t pid = (pid_t)luaL_checkinteger(L, 1), reaped;
   do {
     reaped = waitpid(pid, NULL, 0);
   } while (reaped < 0 && errno == EINTR);
   lua_pushboolean(L, reaped == pid);
+  return 1;
+}
+
+static volatile sig_atomic_t caught;
+
+static void on_child(int number) {
+  (void)number;
+  caught++;
+}
+
+/* catch()
+ * Replaces the handler of SIGCHLD by one that counts and calls no other. */
+int luaopen_catch(lua_State *L) {
+  struct sigaction action = {.sa_handler = on_child, .sa_flags = SA_RESTART};
+  (void)L;
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGCHLD, &action, NULL);
+  return 0;
+}
+
+/* caught() -> integer
+ * How many signals that handler has counted. */
+int luaopen_caught(lua_State *L) {
+  lua_pushinteger(L, caught);
   return 1;
 }

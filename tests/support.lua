@@ -161,6 +161,13 @@ function support.count_descriptors()
   return count
 end
 
+--- A child that runs until it is killed or the pipe is closed or this process ends,
+--- and what closes the pipe.
+function support.sleeper(attrs)
+  local reader, writer = assert(xpio.pipe())
+  return assert(xpio.spawn({ "cat" }, nil, { [0] = reader }, attrs)), writer
+end
+
 --- How many children this process has, zombies too. The grep that looks is one.
 function support.count_children()
   local process <close> = assert(io.popen [==[exec grep -lsE "^PPid:[[:space:]]*$PPID$" /proc/[0-9]*/status]==])

@@ -1,0 +1,180 @@
+--- The host beside xpio: its children, its SIGCHLD and SIGPIPE.
+local support = require "support"
+local xpio = require "xpio"
+
+--- A function of stranger.c, where that is built.
+local function host(name)
+  local path = os.getenv "XPIO_STRANGER"
+  return path and assert(package.loadlib(path, "luaopen_" .. name))
+end
+
+describe("the children of the host", function()
+  it("keep working beside ours", function()
+    local process, writer = support.sleeper()
+    local queue = xpio.tqueue()
+    local task = { _queue = queue }
+    process:when_wait(task)
+    local popen = io.popen "echo by popen; exit 3"
+    assert.same({ true, "exit", 0 }, { os.execute "true" })
+    assert.same({ nil, "exit", 4 }, { os.execute "exit 4" })
+    assert.equal("by popen", popen:read "l")
+    assert.same({}, queue:wait(0))
+    assert.same({ nil, "exit", 3 }, { popen:close() })
+    writer:close()
+    support.wait_for(queue, task)
+    assert.same({ true, "exit", 0 }, { os.execute "true" })
+  end)
+
+  it("are not reaped by us, though they end before ours", function()
+    local popen = io.popen("cat", "w")
+    local other = io.popen "exit 7"
+    other:read "a"
+    for _ = 1, 5 do assert(xpio.spawn { "true" }):wait() end
+    assert.same({ nil, "exit", 7 }, { other:close() })
+    assert.same({ true, "exit", 0 }, { popen:close() })
+  end)
+end)
+
+describe("SIGCHLD", function()
+  it("may have been ignored from the start", function()
+    local output = support.lua([[
+      local xpio = require "xpio"
+      local process = assert(xpio.spawn { "sh", "-c", "exit 6" })
+      print(process:wait())
+      print(os.execute "exit 5")
+    ]], "trap '' CHLD")
+    assert.equal("exit\t6\nnil\texit\t5\n", output)
+  end)
+
+  --- Run a script in which catch() and caught() are the host's functions.
+  local function run(script)
+    return (support.lua(([[
+      local catch = assert(package.loadlib(%q, "luaopen_catch"))
+      local caught = assert(package.loadlib(%q, "luaopen_caught"))
+      local xpio = require "xpio"
+      local support = require "support"
+    ]]):format(os.getenv "XPIO_STRANGER", os.getenv "XPIO_STRANGER") .. script))
+  end
+  local test = host "catch" and it or pending
+
+  test("may have a handler of the host: it is called, and we see the end of our children", function()
+    assert.equal("exit\t0\ntrue\n", run [[
+      catch()
+      local process, writer = support.sleeper()
+      local queue = xpio.tqueue()
+      process:when_wait { _queue = queue }
+      writer:close()
+      assert(#queue:wait() == 1)
+      print(process:wait())
+      print(caught() > 0)
+    ]])
+  end)
+
+  test("may get a handler of the host while we wait", function()
+    assert.equal("exit\t0\nexit\t0\ntrue\n", run [[
+      local process, writer = support.sleeper()
+      local other, other_writer = support.sleeper()
+      local queue = xpio.tqueue()
+      process:when_wait { _queue = queue }
+      assert(#queue:wait(0) == 0)
+      catch() -- it calls no other handler
+      writer:close()
+      assert(#queue:wait(30) == 1)
+      print(process:wait())
+      other:when_wait { _queue = queue }
+      other_writer:close()
+      assert(#queue:wait(30) == 1)
+      print(other:wait())
+      print(caught() > 0)
+    ]])
+  end)
+
+  it("may be blocked", function()
+    if not os.getenv "XPIO_PROBE" then return pending "there is no probe" end
+    local output = support.lua([[
+      local xpio = require "xpio"
+      local process = assert(xpio.spawn { "sh", "-c", "exit 6" })
+      print(process:wait())
+    ]], nil, support.quote(os.getenv "XPIO_PROBE") .. " --disturbed")
+    assert.equal("exit\t6\n", output)
+  end)
+end)
+
+describe("a child that a stranger has reaped", function()
+  -- As a host's handler of SIGCHLD may that waits for any child.
+  local reap = host "reap"
+  local it = reap and it or pending
+
+  it("gives ECHILD to all who wait", function()
+    local process, writer = support.sleeper()
+    local queue = xpio.tqueue()
+    for _ = 1, 3 do assert(process:when_wait { _queue = queue }) end
+    writer:close()
+    assert.is_true(reap(process:pid()))
+    local ready = 0
+    while ready < 3 do
+      local tasks = queue:wait(support.patience)
+      assert(#tasks > 0, "nobody was woken")
+      ready = ready + #tasks
+    end
+    assert.same({ nil, "No child processes", "ECHILD" }, { process:try_wait() })
+    assert.same({ nil, "No child processes", "ECHILD" }, { process:wait() })
+    assert.matches("status lost", tostring(process))
+  end)
+
+  it("is not signalled: its number may be another's by now", function()
+    for _, attrs in ipairs { {}, { pgroup = true } } do
+      local process, writer = support.sleeper(attrs)
+      writer:close()
+      assert.is_true(reap(process:pid()))
+      assert.same({ nil, "No such process", "ESRCH" }, { process:kill("KILL", "group") })
+      assert.same({ nil, "No such process", "ESRCH" }, { process:kill() })
+    end
+  end)
+
+  it("is noticed if it is given up", function()
+    local process, writer = support.sleeper()
+    writer:close()
+    assert.is_true(reap(process:pid()))
+    do local _ <close> = process end
+    assert.same({ nil, "No child processes", "ECHILD" }, { process:try_wait() })
+  end)
+end)
+
+describe("xpio.sigpipe", function()
+  it("tells and sets whether SIGPIPE ends the process", function()
+    assert.is_false(xpio.sigpipe())
+    assert.is_false(xpio.sigpipe(true))
+    assert.is_true(xpio.sigpipe(false))
+    assert.is_false(xpio.sigpipe(nil))
+    assert.error_matches(function() xpio.sigpipe "on" end, "boolean expected")
+  end)
+
+  it("decides for the children of io.popen, not for ours", function()
+    local script = [[
+      local xpio = require "xpio"
+      local function ignored()
+        local process <close> = io.popen "exec cat /proc/self/status"
+        local bits = tonumber(process:read "a":match "SigIgn:%s*(%x+)", 16)
+        return bits >> 12 & 1
+      end
+      local before = ignored()
+      xpio.sigpipe(true)
+      print(before, ignored())
+    ]]
+    assert.equal("1\t0\n", (support.lua(script)))
+  end)
+
+  it("makes a write to a closed pipe end the program", function()
+    local _, status = support.lua [[
+      local xpio = require "xpio"
+      local reader, writer = xpio.pipe()
+      reader:close()
+      assert(select(3, writer:write "x") == "EPIPE")
+      xpio.sigpipe(true)
+      writer:write "x"
+      os.exit(5)
+    ]]
+    assert.equal(13, status > 128 and status - 128 or status)
+  end)
+end)
