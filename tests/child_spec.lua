@@ -164,6 +164,20 @@ describe("the descriptors of a child", function()
     assert.truthy(reader:fileno())
   end)
 
+  it("are placed right when those that move aside find only numbers that are wanted, too", function()
+    local fillers, readers, writers = make_pipes(20), make_pipes(2)
+    local high, higher = writers[1]:fileno(), writers[2]:fileno()
+    local name, other = target(writers[1]), target(writers[2])
+    local lowest = fillers[1]:fileno()
+    for _, filler in ipairs(fillers) do filler:close() end
+    local files, expected = { [high] = higher, [higher] = high }, { [high] = other, [higher] = name }
+    for number = lowest, high - 1 do
+      files[number], expected[number] = high, name
+    end
+    assert.same(expected, targets(probe(nil, nil, files)))
+    assert.truthy(readers[1]:fileno())
+  end)
+
   it("are only those, however many the parent has that are not close-on-exec", function()
     local files <const> = {}
     for i = 1, 1000 do files[i] = io.open "/dev/zero" end
@@ -297,6 +311,9 @@ describe("the attributes of a child", function()
   it("nice: an increment", function()
     local nice = own().nice
     assert.equal(math.min(nice + 3, 19), probe(nil, nil, nil, { nice = 3 }).nice)
+    if not support.is_root() then return end
+    io.open "/no/such/file" -- leaves an error behind: -1 below is none
+    assert.equal(-1, probe(nil, nil, nil, { nice = -1 - nice }).nice)
   end)
 
   it("limits: soft and hard ones", function()

@@ -89,6 +89,23 @@ describe("process:wait", function()
     assert.same({ "exit", 0 }, { process:try_wait() })
   end)
 
+  it("is woken if the process had ended before the first wait for any", function()
+    -- Its SIGCHLD came before there was a handler, where that is what tells its end.
+    local output = support.lua [[
+      local xpio = require "xpio"
+      local process = assert(xpio.spawn { "true" })
+      local path, state = ("/proc/%d/status"):format(process:pid())
+      repeat
+        local file <close> = io.open(path)
+        state = file:read "a":match "State:%s*(%a)"
+      until state == "Z"
+      local queue = xpio.tqueue()
+      process:when_wait { _queue = queue }
+      print(#queue:wait(30), process:try_wait())
+    ]]
+    assert.equal("1\texit\t0\n", output)
+  end)
+
   it("works for 2,000 children that end at once", function()
     local gate, opener = xpio.pipe()
     local number = gate:fileno()

@@ -202,6 +202,15 @@ describe("xpio.spawn reports", function()
     end
   end)
 
+  it("a failure at the end, though a file is granted at the number of the pipe that tells of it", function()
+    local reader, writer = xpio.pipe()
+    for number = writer:fileno() + 1, writer:fileno() + 6 do
+      fails("ENOENT", "exec", "exec: /no/such: No such file or directory", { "/no/such" }, nil, { [number] = 1 })
+      fails("ENOENT", "exec", "exec: /no/such: No such file or directory", { "/no/such" }, nil, { [number] = false })
+    end
+    assert.truthy(reader:fileno())
+  end)
+
   it("a key that is too large for a descriptor", function()
     fails("EBADF", "descriptor", "descriptor: files[2147483646]: Bad file descriptor", { "true" }, nil,
       { [2147483646] = 1 })
@@ -347,8 +356,11 @@ describe("a spawn that succeeds", function()
 
   it("leaves no descriptor behind once the process has ended", function()
     local open = support.count_descriptors()
-    for _ = 1, 10 do assert(xpio.spawn { "true" }):wait() end
-    collectgarbage()
+    local ended <const> = {}
+    for i = 1, 10 do
+      ended[i] = assert(xpio.spawn { "true" })
+      ended[i]:wait()
+    end
     -- The loop keeps one in which it watches all children.
     assert.is_true(support.count_descriptors() <= open + 1)
   end)
