@@ -95,7 +95,10 @@ static void chain_signals(struct xpio_loop *loop) {
 void xpio_loop_pass(struct xpio_loop *loop, uint64_t nanoseconds) {
   loop->pass++;
   if (nanoseconds == 0) {
+    /* uv_run does not poll unless it finds a handle that keeps the loop alive. */
+    uv_ref((uv_handle_t *)&loop->wakeup);
     uv_run(&loop->uv, UV_RUN_NOWAIT);
+    uv_unref((uv_handle_t *)&loop->wakeup);
     return;
   }
   chain_signals(loop);

@@ -46,14 +46,14 @@ describe("SIGCHLD", function()
     assert.equal("exit\t6\nnil\texit\t5\n", output)
   end)
 
-  --- Run a script in which catch() and caught() are the host's functions.
+  --- Run a script in which the functions of stranger.c are the host's.
   local function run(script)
     return (support.lua(([[
-      local catch = assert(package.loadlib(%q, "luaopen_catch"))
-      local caught = assert(package.loadlib(%q, "luaopen_caught"))
+      local function host(name) return assert(package.loadlib(%q, "luaopen_" .. name)) end
+      local catch, caught, forget = host "catch", host "caught", host "forget"
       local xpio = require "xpio"
       local support = require "support"
-    ]]):format(os.getenv "XPIO_STRANGER", os.getenv "XPIO_STRANGER") .. script))
+    ]]):format(os.getenv "XPIO_STRANGER") .. script))
   end
   local test = host "catch" and it or pending
 
@@ -87,6 +87,35 @@ describe("SIGCHLD", function()
       print(other:wait())
       print(caught() > 0)
     ]])
+  end)
+
+  test("may be set to keep no status", function()
+    assert.equal("exit\t6\n", run [[
+      forget()
+      print(assert(xpio.spawn { "sh", "-c", "exit 6" }):wait())
+    ]])
+  end)
+
+  it("is handled by two copies of xpio, and neither calls the other for ever", function()
+    local copy = os.tmpname()
+    local output = support.lua(([[
+      local support = require "support"
+      local xpio = require "xpio"
+      os.execute("cp " .. support.quote(support.module) .. " %s")
+      local other = assert(package.loadlib(%q, "luaopen_xpio"))()
+      assert(other ~= xpio)
+      local queue, other_queue = xpio.tqueue(), other.tqueue()
+      for _ = 1, 3 do
+        local process, other_process = xpio.spawn { "cat" }, other.spawn { "sh", "-c", "exit 1" }
+        process:when_wait { _queue = queue }
+        other_process:when_wait { _queue = other_queue }
+        assert(#queue:wait(30) == 1)
+        assert(#other_queue:wait(30) == 1)
+        print(process:wait(), other_process:wait())
+      end
+    ]]):format(copy, copy))
+    os.remove(copy)
+    assert.equal(("exit\texit\t1\n"):rep(3), output)
   end)
 
   it("may be blocked", function()
@@ -129,6 +158,31 @@ describe("a child that a stranger has reaped", function()
       assert.is_true(reap(process:pid()))
       assert.same({ nil, "No such process", "ESRCH" }, { process:kill("KILL", "group") })
       assert.same({ nil, "No such process", "ESRCH" }, { process:kill() })
+    end
+  end)
+
+  it("is not signalled when its number is another's, which is not our child", function()
+    local last = "/proc/sys/kernel/ns_last_pid" -- root may say which number is next
+    local may = io.open(last, "w")
+    if not may then return pending "only root can have a number used again" end
+    may:close()
+    for _, attrs in ipairs { {}, { pgroup = true } } do
+      local process, writer = support.sleeper(attrs)
+      writer:close()
+      assert.is_true(reap(process:pid()))
+      local number
+      for _ = 1, 100 do -- others start processes, too
+        -- The shell that io.popen starts comes first, and then the one in a group of its own.
+        local script = ("echo %d >%s; setsid sleep 100 >/dev/null & echo $!"):format(process:pid() - 1, last)
+        local shell <close> = io.popen(script)
+        number = shell:read "n"
+        if number == process:pid() then break end
+        os.execute("kill " .. number)
+      end
+      if number ~= process:pid() then return pending "the number was not to be had" end
+      assert.same({ nil, "No such process", "ESRCH" }, { process:kill("KILL", "group") })
+      assert.same({ nil, "No such process", "ESRCH" }, { process:kill() })
+      assert.is_true(os.execute("kill " .. number), "it was killed")
     end
   end)
 

@@ -9,6 +9,7 @@
 int luaopen_reap(lua_State *L);
 int luaopen_catch(lua_State *L);
 int luaopen_caught(lua_State *L);
+int luaopen_forget(lua_State *L);
 
 /* reap(pid) -> boolean
  * Waits for a child as only the one who has started it should, and takes its status. */
@@ -43,4 +44,14 @@ int luaopen_catch(lua_State *L) {
 int luaopen_caught(lua_State *L) {
   lua_pushinteger(L, caught);
   return 1;
+}
+
+/* forget()
+ * Has the system keep no status of children, though SIGCHLD is not ignored. */
+int luaopen_forget(lua_State *L) {
+  struct sigaction action = {.sa_handler = SIG_DFL, .sa_flags = SA_NOCLDWAIT};
+  (void)L;
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGCHLD, &action, NULL);
+  return 0;
 }
