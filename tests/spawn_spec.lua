@@ -191,11 +191,11 @@ describe("xpio.spawn reports", function()
 
   it("a number that is not open, though spawn itself will use it in a moment", function()
     -- Those that are free next get /dev/null and the pipe by which the child reports.
-    local reader, writer = xpio.pipe()
-    local first, second = reader:fileno(), writer:fileno()
-    reader:close()
-    writer:close()
-    for _, number in ipairs { first, second, second + 1 } do
+    local objects, free = { xpio.pipe() }, {}
+    objects[3], objects[4] = xpio.pipe()
+    for i, object in ipairs(objects) do free[i] = object:fileno() end
+    for _, object in ipairs(objects) do object:close() end
+    for _, number in ipairs(free) do
       fails("EBADF", "descriptor", ("descriptor: files[%d]: Bad file descriptor"):format(number), { "true" }, nil,
         { [number] = number })
       fails("EBADF", "ctty", "ctty: Bad file descriptor", { "true" }, nil, nil, { ctty = number })
@@ -256,6 +256,8 @@ spawn: nice: Operation not permitted	EPERM	nice
 
   it("that there are too many processes", function()
     if not support.is_root() then return pending "only root can become somebody else" end
+    -- A user who has no others, not even of another run of this test.
+    local user = 100000 + assert(xpio.spawn { "true" }):pid()
     with_folder(function(folder)
       os.execute(("chmod 755 %s; cp %s %s/xpio.so"):format(folder, support.quote(support.module), folder))
       local output = support.lua([[
@@ -268,7 +270,7 @@ spawn: nice: Operation not permitted	EPERM	nice
         for _, child in ipairs(children) do child:kill() end
         print(message, code, step)
       ]], "export ASAN_OPTIONS=detect_leaks=0 LUA_CPATH=" .. folder .. "/?.so", -- that takes a thread
-        "setpriv --reuid=1235 --clear-groups --regid=1235 prlimit --nproc=10")
+        ("setpriv --reuid=%d --clear-groups --regid=1 prlimit --nproc=10"):format(user))
       assert.equal("spawn: fork: Resource temporarily unavailable\tEAGAIN\tfork\n", output)
     end)
   end)

@@ -161,10 +161,13 @@ function support.count_descriptors()
   return count
 end
 
+local kept = {} -- what must not be collected
+
 --- A child that runs until it is killed or the pipe is closed or this process ends,
 --- and what closes the pipe.
 function support.sleeper(attrs)
   local reader, writer = assert(xpio.pipe())
+  kept[#kept + 1] = writer
   return assert(xpio.spawn({ "cat" }, nil, { [0] = reader }, attrs)), writer
 end
 
