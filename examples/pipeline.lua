@@ -59,10 +59,9 @@ end
 
 --- Copy what comes to the end.
 local function copy(source, sink)
-  local input <close> = source
   local output <close> = sink
   while true do
-    local piece, message, code = input:read(CHUNK)
+    local piece, message, code = source:read(CHUNK)
     if not piece and code == "ECONNRESET" then return end -- it has not read all that we wrote
     assert(not message, message)
     if not piece then return end
@@ -84,6 +83,7 @@ dispatcher.start(split, assert(xpio.fdopen(io.stdin)), writer)
 dispatcher.start(count, reader, near)
 dispatcher.start(copy, near, assert(xpio.fdopen(io.stdout)))
 dispatcher.run()
+near:close() -- two tasks had it
 
 local how, number = process:wait()
 os.exit(how == "exit" and number or 128 + number, true)
