@@ -100,7 +100,10 @@ static void read_umask(lua_State *L, struct reader *reader) {
 }
 
 static void read_nice(lua_State *L, struct reader *reader) {
-  reader->spawn->nice = (int)check_integer(L, reader, -INT_MAX, INT_MAX);
+  lua_Integer increment = check_integer(L, reader, LUA_MININTEGER, LUA_MAXINTEGER);
+  reader->spawn->nice = increment > INT_MAX    ? INT_MAX
+                        : increment < -INT_MAX ? -INT_MAX
+                                               : (int)increment;
 }
 
 static void read_uid(lua_State *L, struct reader *reader) {
@@ -115,6 +118,8 @@ static void read_groups(lua_State *L, struct reader *reader) {
   if (!lua_istable(L, -1)) type_error(L, reader, "table");
   struct reader element = *reader;
   size_t count = lua_rawlen(L, -1);
+  if (xpio_count_fields(L, -1) != count)
+    xpio_field_error(L, XPIO_SPAWN_ATTRS, "attrs.groups", "not an array, or one with a hole");
   uint32_t *groups = xpio_take(reader->memory, xpio_room(count, sizeof *groups));
   for (size_t i = 0; i < count; i++) {
     element.index = (lua_Integer)i + 1;

@@ -101,6 +101,17 @@ describe("the descriptors of a child", function()
     assert.truthy(reader:fileno())
   end)
 
+  it("may be one file at nearly all numbers that there are", function()
+    local output = support.lua([[
+      local files = {}
+      for number = 0, 40 do files[number] = 1 end
+      print(require("probe_support").numbers(require("probe_support").probe(nil, nil, files)))
+    ]], "ulimit -n 50")
+    local expected = {}
+    for number = 0, 40 do expected[#expected + 1] = number end
+    assert.equal(table.concat(expected, " ") .. "\n", output)
+  end)
+
   it("may be the numbers of this process, which stay open and as they are", function()
     local reader, writer = xpio.pipe()
     local number = writer:fileno()
@@ -311,6 +322,7 @@ describe("the attributes of a child", function()
   it("nice: an increment", function()
     local nice = own().nice
     assert.equal(math.min(nice + 3, 19), probe(nil, nil, nil, { nice = 3 }).nice)
+    assert.equal(19, probe(nil, nil, nil, { nice = math.maxinteger }).nice)
     if not support.is_root() then return end
     io.open "/no/such/file" -- leaves an error behind: -1 below is none
     assert.equal(-1, probe(nil, nil, nil, { nice = -1 - nice }).nice)

@@ -8,6 +8,19 @@ local function host(name)
   return path and assert(package.loadlib(path, "luaopen_" .. name))
 end
 
+describe("the host itself", function()
+  local dumpable = host "dumpable"
+  local test = dumpable and support.is_root() and it or pending
+
+  test("can be debugged as before when a child becomes another user", function()
+    -- Until it executes its program, the child has the memory of the host, and the
+    -- kernel takes that right away with the first change of identity.
+    assert.equal(1, dumpable())
+    assert(xpio.spawn({ "true" }, nil, nil, { uid = 65534, gid = 65534, groups = {} })):wait()
+    assert.equal(1, dumpable())
+  end)
+end)
+
 describe("the children of the host", function()
   it("keep working beside ours", function()
     local process, writer = support.sleeper()
@@ -86,6 +99,20 @@ describe("SIGCHLD", function()
       assert(#queue:wait(30) == 1)
       print(other:wait())
       print(caught() > 0)
+    ]])
+  end)
+
+  test("may lose our handler for a while", function()
+    -- What ended meanwhile was told to nobody.
+    assert.equal("1\texit\t0\n", run [[
+      local process, writer = support.sleeper()
+      local queue = xpio.tqueue()
+      process:when_wait { _queue = queue }
+      queue:wait(0.01)
+      host "reset" ()
+      writer:close()
+      support.wait_for_zombie(process)
+      print(#queue:wait(30), process:try_wait())
     ]])
   end)
 

@@ -102,16 +102,27 @@ describe("process:wait", function()
     assert.equal("woken\n", output)
   end)
 
+  it("is not kept from it by a task that is always ready", function()
+    local process, writer = sleeper()
+    local queue = xpio.tqueue()
+    local task, other = { _queue = queue }, { _queue = queue }
+    local always = assert(xpio.fdopen(assert(io.open "/dev/null")))
+    process:when_wait(task)
+    writer:close()
+    local woken
+    repeat
+      if not other._dequeue then always:when_read(other) end
+      for _, ready in ipairs(queue:wait(support.patience)) do woken = woken or ready == task end
+    until woken
+    assert.same({ "exit", 0 }, { process:try_wait() })
+  end)
+
   it("is woken if the process had ended before the first wait for any", function()
     -- Its SIGCHLD came before there was a handler, where that is what tells its end.
     local output = support.lua [[
       local xpio = require "xpio"
       local process = assert(xpio.spawn { "true" })
-      local path, state = ("/proc/%d/status"):format(process:pid())
-      repeat
-        local file <close> = io.open(path)
-        state = file:read "a":match "State:%s*(%a)"
-      until state == "Z"
+      require("support").wait_for_zombie(process)
       local queue = xpio.tqueue()
       process:when_wait { _queue = queue }
       print(#queue:wait(30), process:try_wait())

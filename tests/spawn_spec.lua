@@ -104,6 +104,8 @@ describe("xpio.spawn refuses", function()
     assert.matches("attrs: name: string expected, got number", attrs { "x" })
     assert.matches("attrs.groups%[2%]: integer expected, got string", attrs { groups = { 1, "2" } })
     assert.matches("attrs.groups%[1%]: %-1 is not between", attrs { groups = { -1 } })
+    assert.matches("attrs.groups: not an array", attrs { groups = { [2] = 7 } })
+    assert.matches("attrs.groups: not an array", attrs { groups = { gid = 7 } })
     assert.matches("attrs.limits.nofiles: no such limit", attrs { limits = { nofiles = 1 } })
     assert.matches("attrs.limits: name: string expected, got number", attrs { limits = { 1 } })
     assert.matches('attrs.limits.cpu: integer or "unlimited" expected, got boolean', attrs { limits = { cpu = true } })
@@ -209,6 +211,21 @@ describe("xpio.spawn reports", function()
       fails("ENOENT", "exec", "exec: /no/such: No such file or directory", { "/no/such" }, nil, { [number] = false })
     end
     assert.truthy(reader:fileno())
+  end)
+
+  it("that no number is left for the pipe to move to, and does not take that for a success", function()
+    local output = support.lua([[
+      local xpio = require "xpio"
+      local files = {}
+      repeat
+        local file = io.open "/dev/null"
+        files[#files + 1] = file
+      until not file
+      files[#files]:close() -- two for the pipe; its last is the highest number that there is
+      files[#files - 1]:close()
+      print(select(2, xpio.spawn({ "/no/such" }, nil, { [0] = 0, 1, 2, [29] = 0 })))
+    ]], "ulimit -n 30")
+    assert.equal("spawn: descriptor: Too many open files\tEMFILE\tdescriptor\n", output)
   end)
 
   it("a key that is too large for a descriptor", function()

@@ -4,12 +4,15 @@
 #include <lua.h>
 #include <signal.h>
 #include <stddef.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 int luaopen_reap(lua_State *L);
 int luaopen_catch(lua_State *L);
 int luaopen_caught(lua_State *L);
 int luaopen_forget(lua_State *L);
+int luaopen_reset(lua_State *L);
+int luaopen_dumpable(lua_State *L);
 
 /* reap(pid) -> boolean
  * Waits for a child as only the one who has started it should, and takes its status. */
@@ -54,4 +57,19 @@ int luaopen_forget(lua_State *L) {
   sigemptyset(&action.sa_mask);
   sigaction(SIGCHLD, &action, NULL);
   return 0;
+}
+
+/* reset()
+ * Takes away whatever handler SIGCHLD has. */
+int luaopen_reset(lua_State *L) {
+  (void)L;
+  signal(SIGCHLD, SIG_DFL);
+  return 0;
+}
+
+/* dumpable() -> integer
+ * 1 while this process may be debugged, and open what is in its /proc/self/fd. */
+int luaopen_dumpable(lua_State *L) {
+  lua_pushinteger(L, prctl(PR_GET_DUMPABLE));
+  return 1;
 }

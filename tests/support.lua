@@ -171,6 +171,15 @@ function support.sleeper(attrs)
   return assert(xpio.spawn({ "cat" }, nil, { [0] = reader }, attrs)), writer
 end
 
+--- Wait until a child has ended, without anybody having been told.
+function support.wait_for_zombie(process)
+  local path = ("/proc/%d/status"):format(process:pid())
+  repeat
+    local file <close> = assert(io.open(path))
+    local state = file:read "a":match "State:%s*(%a)"
+  until state == "Z"
+end
+
 --- How many children this process has, zombies too. The grep that looks is one.
 function support.count_children()
   local process <close> = assert(io.popen [==[exec grep -lsE "^PPid:[[:space:]]*$PPID$" /proc/[0-9]*/status]==])

@@ -69,8 +69,12 @@ static int join_group(const struct xpio_spawn *spawn) {
   return spawn->leader != NULL ? setpgid(0, spawn->leader->pid) : 0;
 }
 
+/* The C library adds before it compares with the limits: it must not overflow. */
 static int add_nice(int increment) {
+  enum { MOST = 40 };
   if (increment == 0) return 0;
+  if (increment > MOST) increment = MOST;
+  if (increment < -MOST) increment = -MOST;
   errno = 0; /* -1 may be the new value (nice(2)) */
   return nice(increment) == -1 && errno != 0 ? -1 : 0;
 }
@@ -96,10 +100,11 @@ static void reset_signals(void) {
   sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-_Noreturn void xpio_unix_become(const struct xpio_plan *plan) {
+_Noreturn void xpio_unix_become(struct xpio_plan *plan) {
   const struct xpio_spawn *spawn = plan->spawn;
   struct xpio_stop stop = {.item = -1};
   int report = plan->report;
+  plan->memory_is_shared = true; /* or else the parent does not see it */
 
   /* Pass 1: a session or a group of its own, or the group of another. */
   stop.step = XPIO_STEP_SESSION;

@@ -36,17 +36,29 @@ static int duplicate_aside(const struct xpio_plan *plan, int number) {
   return duplicate;
 }
 
-/* What is at a number where something else is to be goes out of the way. */
+/* Where the source of this move is out of the way: where an earlier move with the same
+ * source has put it, or at a number of its own. */
+static int find_aside(const struct xpio_plan *plan, const struct xpio_move *move) {
+  for (const struct xpio_move *other = plan->moves; other < move; other++)
+    if (other->source == move->source && other->now != other->source) return other->now;
+  return duplicate_aside(plan, move->source);
+}
+
+/* What is at a number where something else is to be goes out of the way. The report
+ * stays where it is until it has another place: it has to tell of a failure here. */
 static int clear_targets(const struct xpio_plan *plan, int *report, int *item) {
-  if (find_target(plan, *report) != NULL) *report = duplicate_aside(plan, *report);
-  if (*report < 0) return -1;
+  if (find_target(plan, *report) != NULL) {
+    int aside = duplicate_aside(plan, *report);
+    if (aside < 0) return -1;
+    *report = aside;
+  }
   for (size_t i = 0; i < plan->move_count; i++) {
     struct xpio_move *move = &plan->moves[i];
     *item = move->target;
     move->now = move->source;
     if (move->source < 0 || move->source == move->target) continue;
     if (find_target(plan, move->source) == NULL) continue;
-    move->now = duplicate_aside(plan, move->source);
+    move->now = find_aside(plan, move);
     if (move->now < 0) return -1;
   }
   return 0;

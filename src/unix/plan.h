@@ -48,10 +48,13 @@ struct xpio_plan {
   size_t move_count;
   int report;      /* where the child sends its xpio_stop, close-on-exec */
   bool old_kernel; /* do without close_range */
+  /* Set by the child. Its parent sees that if the child had its memory, and so has
+   * executed its program, or ended, before the parent went on. */
+  volatile bool memory_is_shared;
 };
 
 /* What the child does: becomes the program, or reports why it cannot, and exits. */
-_Noreturn void xpio_unix_become(const struct xpio_plan *plan);
+_Noreturn void xpio_unix_become(struct xpio_plan *plan);
 
 /* Puts the descriptors where they belong and closes all others but *report, which
  * may move. Sets *item to the target of the one it works on. Returns 0, or -1 with

@@ -58,14 +58,18 @@ static void call_previous(const struct chain *chain, siginfo_t *info, void *cont
     chain->previous.sa_handler(chain->number);
 }
 
-static void handle(struct chain *chain, siginfo_t *info, void *context) {
-  int saved_errno = errno;
-  call_previous(chain, info, context); /* which may not return, but jump */
-  atomic_fetch_add(&chain->running, 1);
+static void send_wakeups(struct chain *chain) {
   for (struct entry *entry = atomic_load(&chain->entries); entry != NULL; entry = entry->next) {
     uv_async_t *wakeup = atomic_load(&entry->wakeup);
     if (wakeup != NULL) uv_async_send(wakeup);
   }
+}
+
+static void handle(struct chain *chain, siginfo_t *info, void *context) {
+  int saved_errno = errno;
+  call_previous(chain, info, context); /* which may not return, but jump */
+  atomic_fetch_add(&chain->running, 1);
+  send_wakeups(chain);
   atomic_fetch_sub(&chain->running, 1);
   errno = saved_errno;
 }
@@ -191,9 +195,13 @@ int xpio_unix_child_signal_add(uv_async_t *wakeup) {
   return error;
 }
 
+/* While our handler was not there, children may have ended: every loop is to look. */
 bool xpio_unix_child_signal_chain(void) {
+  struct sigaction before;
   pthread_mutex_lock(&chains_mutex);
-  bool chained = chain_again(&child_chain);
+  bool was_ours = sigaction(SIGCHLD, NULL, &before) == 0 && is_ours(&child_chain, &before);
+  bool chained = was_ours || chain_again(&child_chain);
+  if (chained && !was_ours) send_wakeups(&child_chain);
   pthread_mutex_unlock(&chains_mutex);
   return chained;
 }

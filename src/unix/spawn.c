@@ -2,10 +2,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -96,19 +100,23 @@ static void restore_nonblocking(const struct xpio_plan *plan) {
   }
 }
 
+/* Close-on-exec and non-blocking. */
 static int open_pipe(int numbers[2]) {
 #ifdef XPIO_HAVE_PIPE2
-  return pipe2(numbers, O_CLOEXEC);
+  return pipe2(numbers, O_CLOEXEC | O_NONBLOCK);
 #else
   int result = pipe(numbers);
-  for (int i = 0; i < 2 && result == 0; i++) fcntl(numbers[i], F_SETFD, FD_CLOEXEC);
+  for (int i = 0; i < 2 && result == 0; i++) {
+    fcntl(numbers[i], F_SETFD, FD_CLOEXEC);
+    fcntl(numbers[i], F_SETFL, O_NONBLOCK);
+  }
   return result;
 #endif
 }
 
 /* libuv forks, and copies the page tables of a parent that may be large. vfork does
  * not; on macOS it is not to be used any more. */
-static pid_t start(const struct xpio_plan *plan) {
+static pid_t start(struct xpio_plan *plan) {
 #ifdef __APPLE__
   pid_t pid = fork();
 #else
@@ -119,7 +127,7 @@ static pid_t start(const struct xpio_plan *plan) {
 }
 
 /* No handler of ours may run in the child, which has our memory. */
-static pid_t start_without_signals(const struct xpio_plan *plan) {
+static pid_t start_without_signals(struct xpio_plan *plan) {
   sigset_t all, previous;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &previous);
@@ -130,24 +138,45 @@ static pid_t start_without_signals(const struct xpio_plan *plan) {
   return pid;
 }
 
+#ifdef PR_SET_DUMPABLE
+/* A change of identity makes the memory of the child undumpable, so that its new user
+ * cannot get at what it still shares with us (commit_creds in kernel/cred.c). That
+ * stays so for us when the child has left. */
+static pid_t start_another_user(struct xpio_plan *plan) {
+  int dumpable = prctl(PR_GET_DUMPABLE);
+  pid_t pid = start_without_signals(plan);
+  int error = errno;
+  if (dumpable == 1) prctl(PR_SET_DUMPABLE, 1);
+  errno = error;
+  return pid;
+}
+#else
+static pid_t start_another_user(struct xpio_plan *plan) {
+  return start_without_signals(plan);
+}
+#endif
+
 /* Whether the child has written to the pipe before it closed it: it closes it in any
- * case, by executing its program. */
-static bool has_reported(int pipe, struct xpio_stop *stop) {
-  ssize_t size;
-  do {
-    size = read(pipe, stop, sizeof *stop);
-  } while (size < 0 && errno == EINTR);
-  return size == sizeof *stop;
+ * case, by executing its program. But that may leave the pipe open: a process that
+ * another thread has forked meanwhile has it, too. */
+static bool has_reported(const struct xpio_plan *plan, int pipe, struct xpio_stop *stop) {
+  for (;;) {
+    ssize_t size = read(pipe, stop, sizeof *stop);
+    if (size >= 0) return size == sizeof *stop;
+    if (errno == EAGAIN && plan->memory_is_shared) return false;
+    if (errno == EAGAIN) poll(&(struct pollfd){.fd = pipe, .events = POLLIN}, 1, -1);
+  }
 }
 
 static pid_t start_and_listen(struct xpio_plan *plan, struct xpio_stop *stop) {
   int pipe[2];
   if (open_pipe(pipe) < 0) return stopped(stop, XPIO_STEP_PIPE, -1);
   plan->report = pipe[1];
-  pid_t pid = start_without_signals(plan);
+  bool same_user = plan->spawn->uid < 0 && plan->spawn->gid < 0;
+  pid_t pid = same_user ? start_without_signals(plan) : start_another_user(plan);
   if (pid < 0) stopped(stop, XPIO_STEP_FORK, -1);
   close(pipe[1]);
-  if (pid > 0 && has_reported(pipe[0], stop)) {
+  if (pid > 0 && has_reported(plan, pipe[0], stop)) {
     while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) continue;
     pid = -1;
   }
