@@ -1,6 +1,5 @@
 /* The attributes of a child. */
 #include <lauxlib.h>
-#include <limits.h>
 #include <string.h>
 #include <uv.h>
 
@@ -99,11 +98,13 @@ static void read_umask(lua_State *L, struct reader *reader) {
   reader->spawn->umask = (int)check_integer(L, reader, 0, 0777);
 }
 
+/* There are 40 values: what is beyond changes nothing, but could overflow when added. */
 static void read_nice(lua_State *L, struct reader *reader) {
+  enum { MOST = 40 };
   lua_Integer increment = check_integer(L, reader, LUA_MININTEGER, LUA_MAXINTEGER);
-  reader->spawn->nice = increment > INT_MAX    ? INT_MAX
-                        : increment < -INT_MAX ? -INT_MAX
-                                               : (int)increment;
+  if (increment > MOST) increment = MOST;
+  if (increment < -MOST) increment = -MOST;
+  reader->spawn->nice = (int)increment;
 }
 
 static void read_uid(lua_State *L, struct reader *reader) {

@@ -69,12 +69,8 @@ static int join_group(const struct xpio_spawn *spawn) {
   return spawn->leader != NULL ? setpgid(0, spawn->leader->pid) : 0;
 }
 
-/* The C library adds before it compares with the limits: it must not overflow. */
 static int add_nice(int increment) {
-  enum { MOST = 40 };
   if (increment == 0) return 0;
-  if (increment > MOST) increment = MOST;
-  if (increment < -MOST) increment = -MOST;
   errno = 0; /* -1 may be the new value (nice(2)) */
   return nice(increment) == -1 && errno != 0 ? -1 : 0;
 }
