@@ -47,19 +47,18 @@ function ways.luv(count, most)
   local uv = require "luv"
   local running = 0
   local options = { args = {} }
-  local handle
-  local function on_exit(status)
-    assert(status == 0)
-    running = running - 1
-  end
   local function spawn()
-    handle = assert(uv.spawn("/bin/true", options, on_exit))
+    local handle
+    handle = assert(uv.spawn("/bin/true", options, function(status)
+      assert(status == 0)
+      running = running - 1
+      handle:close()
+    end))
     running = running + 1
   end
   for _ = 1, count do
     spawn()
     while running >= most do uv.run "once" end
-    if handle:is_closing() == false and not handle:is_active() then handle:close() end
   end
   uv.run()
 end

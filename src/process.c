@@ -125,10 +125,10 @@ static int check_signal(lua_State *L, int argument) {
  * sends it to the whole process group that the process leads. ESRCH when they are
  * gone. Manual: Processes. */
 static int process_kill(lua_State *L) {
-  static const char *const wholes[] = {"process", "group", NULL};
+  static const char *const whom[] = {"process", "group", NULL};
   struct xpio_process *process = check_process(L);
   int signal = check_signal(L, 2);
-  bool group = luaL_checkoption(L, 3, "process", wholes) == 1;
+  bool group = luaL_checkoption(L, 3, "process", whom) == 1;
   /* A group may outlive the process that leads it. */
   if (!group) refresh(process);
   if (process->child == NULL || (!group && process->ending != XPIO_RUNNING))

@@ -72,7 +72,7 @@ struct xpio_spawn {
   const struct xpio_child *leader; /* of the group to join, or null */
   int terminal;                    /* its controlling terminal; XPIO_INHERIT */
   int umask;                       /* XPIO_INHERIT */
-  int nice;                        /* to be added */
+  int nice;                        /* to be added; at most 40, either way */
   const struct xpio_limit *limits;
   size_t limit_count;
   const uint32_t *groups; /* null: inherit */

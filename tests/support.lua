@@ -111,8 +111,8 @@ local function quote(text)
 end
 support.quote = quote
 
---- Run a script in an interpreter of its own, after these shell commands, and by way
---- of a command that starts others.
+--- Run a script in an interpreter of its own, after these shell commands, for which it
+--- is the file "$script", and by way of a command that starts others.
 ---@param script string
 ---@param before string?
 ---@param through string?
@@ -123,9 +123,8 @@ function support.lua(script, before, through)
   local file <close> = assert(io.open(path, "w"))
   assert(file:write(script))
   file:close()
-  os.execute("chmod 644 " .. quote(path)) -- another user may run it
-  local command = ("%s\nexec timeout %d %s %s %s 2>&1"):format(
-    before or "", support.patience, through or "", quote(support.interpreter), quote(path))
+  local command = ('script=%s\n%s\nexec timeout %d %s %s "$script" 2>&1'):format(
+    quote(path), before or "", support.patience, through or "", quote(support.interpreter))
   local process <close> = assert(io.popen(command))
   local output = process:read "a"
   local _, _, status = process:close()
@@ -171,13 +170,14 @@ function support.sleeper(attrs)
   return assert(xpio.spawn({ "cat" }, nil, { [0] = reader }, attrs)), writer
 end
 
---- Wait until a child has ended, without anybody having been told.
-function support.wait_for_zombie(process)
+--- Wait until a child is in this state of /proc: "Z" when it has ended and nobody has
+--- been told, "T" when it is stopped.
+function support.wait_for_state(process, expected)
   local path = ("/proc/%d/status"):format(process:pid())
   repeat
     local file <close> = assert(io.open(path))
     local state = file:read "a":match "State:%s*(%a)"
-  until state == "Z"
+  until state == expected
 end
 
 --- How many children this process has, zombies too. The grep that looks is one.

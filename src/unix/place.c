@@ -1,10 +1,8 @@
 /* The descriptors of a child: any permutation of them, swaps and fan-outs, and
  * nothing else open. It runs in the child: see become.c for what that forbids. */
-#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <unistd.h>
 #ifdef __linux__
 #include <sys/syscall.h>
@@ -90,8 +88,7 @@ static void close_up_to_limit(const struct xpio_plan *plan, int report) {
   for (int number = 0; number < limit; number++) close_other(plan, report, number);
 }
 
-#ifdef __linux__
-#ifdef SYS_close_range
+#if defined(__linux__) && defined(SYS_close_range)
 static int close_range_but(int report, int first, int last) {
   if (first <= report && report <= last) {
     if (close_range_but(-1, first, report - 1) < 0) return -1;
@@ -118,6 +115,7 @@ static int close_gaps(const struct xpio_plan *plan, int report) {
 }
 #endif
 
+#ifdef __linux__
 /* Of getdents64(2). opendir would allocate. */
 struct directory_entry {
   uint64_t inode;
@@ -153,11 +151,6 @@ static int close_listed(const struct xpio_plan *plan, int report) {
   return size < 0 ? -1 : 0;
 }
 #else
-static int close_gaps(const struct xpio_plan *plan, int report) {
-  (void)plan, (void)report;
-  return -1;
-}
-
 static int close_listed(const struct xpio_plan *plan, int report) {
   (void)plan, (void)report;
   return -1;

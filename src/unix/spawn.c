@@ -163,6 +163,7 @@ static bool has_reported(const struct xpio_plan *plan, int pipe, struct xpio_sto
   for (;;) {
     ssize_t size = read(pipe, stop, sizeof *stop);
     if (size >= 0) return size == sizeof *stop;
+    if (errno != EAGAIN && errno != EINTR) return false;
     if (errno == EAGAIN && plan->memory_is_shared) return false;
     if (errno == EAGAIN) poll(&(struct pollfd){.fd = pipe, .events = POLLIN}, 1, -1);
   }
