@@ -122,19 +122,22 @@ static const char *obstacle(lua_State *L, const struct xpio_operation *operation
 }
 
 static int run(lua_State *L, const struct xpio_operation *operation) {
+  bool waited = !lua_isnil(L, task_slot(operation));
   for (;;) {
+    xpio_state(L)->again = waited;
     int results = operation->attempt(L);
     if (results != XPIO_WOULD_WAIT) return results;
     lua_settop(L, task_slot(operation));
     if (!lua_isyieldable(L) && on_main_thread(L)) {
       int error = wait_in_place(L, operation->arm);
       if (error < 0) return xpio_push_error(L, error);
+      waited = true;
       continue;
     }
-    bool again = !lua_isnil(L, task_slot(operation));
     const char *problem = obstacle(L, operation);
-    if (problem == NULL) return suspend(L, operation, again);
+    if (problem == NULL) return suspend(L, operation, waited);
     /* The attempt may not have tried at all: before complaining, make sure. */
+    xpio_state(L)->again = true;
     results = operation->attempt(L);
     if (results != XPIO_WOULD_WAIT) return results;
     return luaL_error(L, "%s", problem);

@@ -68,8 +68,9 @@ static int open_pty(lua_State *L) {
   struct xpio_socket *master = new_socket(L);
   struct xpio_socket *slave = new_socket(L);
   if (master == NULL || slave == NULL) return xpio_push_error(L, UV_EBADF);
-  return opened_both(L, master, slave,
-                     xpio_system_openpty(&master->descriptor, &slave->descriptor));
+  int error = xpio_system_openpty(&master->descriptor, &slave->descriptor);
+  if (error == UV_ENOTSUP) return xpio_push_unsupported(L, "openpty");
+  return opened_both(L, master, slave, error);
 }
 
 /* xpio.fdopen(number | file) -> socket | nil, message, code

@@ -48,7 +48,8 @@ int xpio_read_grants(lua_State *L, char **memory, struct xpio_spawn *spawn,
       *failure = (struct xpio_spawn_failure){source, "descriptor", NULL, target};
       return -1;
     }
-    *grant++ = (struct xpio_grant){.target = target, .source = source};
+    struct xpio_socket *socket = xpio_test_type(L, -1, XPIO_TYPE_SOCKET);
+    *grant++ = (struct xpio_grant){target, source, socket != NULL ? &socket->descriptor : NULL};
     lua_pop(L, 1);
   }
   spawn->grant_count = (size_t)(grant - spawn->grants);

@@ -59,6 +59,7 @@ int xpio_loop_open(struct xpio_loop **result) {
 
 void xpio_loop_close(struct xpio_loop *loop) {
   xpio_system_interrupt_remove(&loop->wakeup);
+  xpio_system_close_watchers(loop);
   xpio_system_close_children(loop);
   uv_close((uv_handle_t *)&loop->wakeup, NULL);
   uv_close((uv_handle_t *)&loop->timer, NULL);

@@ -14,8 +14,8 @@ struct xpio_loop {
   uv_timer_t chain_timer; /* and when it should be looked at again */
   uint64_t pass;          /* counts the passes: tells a repeated event from a new one */
   bool interrupted;
-  struct xpio_watcher *idle_watchers; /* memory kept for reuse, the system's */
-  struct xpio_children *children;     /* the system's; null until the first is spawned */
+  struct xpio_watcher *watchers;  /* a list of the system's */
+  struct xpio_children *children; /* the system's; null until the first is spawned */
 };
 
 /* Waits without a deadline; also the longest timeout, 584 years. */

@@ -2,9 +2,11 @@
 #include <lauxlib.h>
 #include <lua.h>
 #include <stdlib.h>
+#include <string.h>
 #include <uv.h>
 
 #include "blocking.h"
+#include "error.h"
 #include "loop.h"
 #include "process.h"
 #include "result.h"
@@ -39,6 +41,7 @@ static void open_state(lua_State *L) {
   state->loop = NULL;
   state->buffer = NULL;
   state->buffer_size = 0;
+  state->again = false;
   xpio_list_init(&state->sockets);
   xpio_list_init(&state->processes);
   for (int type = 0; type < XPIO_TYPES; type++) state->metatables[type] = NULL;
@@ -101,11 +104,13 @@ struct environment {
 };
 
 /* (environment) -> table. Of a name that occurs twice the first value counts,
- * as for getenv. */
+ * as for getenv. cmd.exe keeps the current folder of each drive in variables whose
+ * names begin with "=": those are its own. */
 static int copy_environment(lua_State *L) {
   const struct environment *environment = lua_touserdata(L, 1);
   lua_createtable(L, 0, environment->count);
   for (int i = environment->count - 1; i >= 0; i--) {
+    if (strchr(environment->items[i].name, '=') != NULL) continue;
     lua_pushstring(L, environment->items[i].value);
     lua_setfield(L, -2, environment->items[i].name);
   }

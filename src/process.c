@@ -133,7 +133,10 @@ static int process_kill(lua_State *L) {
   if (!group) refresh(process);
   if (process->child == NULL || (!group && process->ending != XPIO_RUNNING))
     return xpio_push_error(L, UV_ESRCH);
-  return xpio_push_result(L, xpio_system_signal_child(process->child, signal, group));
+  int error = xpio_system_signal_child(process->child, signal, group);
+  if (error == UV_ENOTSUP)
+    return xpio_push_unsupported(L, group ? "kill: a process group" : "kill: this signal");
+  return xpio_push_result(L, error);
 }
 
 /* process:pid() -> integer
@@ -155,10 +158,10 @@ static int process_tostring(lua_State *L) {
   switch (process->ending) {
   case XPIO_RUNNING: lua_pushfstring(L, "process %d (running)", process->pid); break;
   case XPIO_EXITED:
-    lua_pushfstring(L, "process %d (exit %d)", process->pid, process->status);
+    lua_pushfstring(L, "process %d (exit %I)", process->pid, (LUAI_UACINT)process->status);
     break;
   case XPIO_SIGNALED:
-    lua_pushfstring(L, "process %d (signal %d)", process->pid, process->status);
+    lua_pushfstring(L, "process %d (signal %I)", process->pid, (LUAI_UACINT)process->status);
     break;
   case XPIO_LOST:
     lua_pushfstring(L, process->child == NULL ? "process %d (closed)" : "process %d (status lost)",

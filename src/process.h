@@ -18,7 +18,7 @@ struct xpio_process {
   /* What is left of the child when it is given up. */
   int pid;
   enum xpio_ending ending;
-  int status;
+  int64_t status;
 };
 
 /* Pushes a new process object without a child. */

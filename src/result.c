@@ -2,15 +2,11 @@
 
 #include <uv.h>
 
-#include "system.h"
-
-const char *xpio_error_message(int error) {
-  return xpio_system_error_message(error);
-}
+#include "error.h"
 
 static void push_code(lua_State *L, int error) {
   char buffer[64];
-  lua_pushstring(L, xpio_system_error_name(error, buffer, sizeof buffer));
+  lua_pushstring(L, xpio_error_name(error, buffer, sizeof buffer));
 }
 
 int xpio_push_error(lua_State *L, int error) {
@@ -19,7 +15,7 @@ int xpio_push_error(lua_State *L, int error) {
     lua_pushliteral(L, "retry");
     return 2;
   }
-  lua_pushstring(L, xpio_system_error_message(error));
+  lua_pushstring(L, xpio_error_message(error));
   push_code(L, error);
   return 3;
 }
@@ -29,6 +25,11 @@ int xpio_push_error_as(lua_State *L, int error) {
   lua_insert(L, -2);
   push_code(L, error);
   return 3;
+}
+
+int xpio_push_unsupported(lua_State *L, const char *name) {
+  lua_pushfstring(L, "%s: not supported on this platform", name);
+  return xpio_push_error_as(L, UV_ENOTSUP);
 }
 
 int xpio_push_result(lua_State *L, int result) {

@@ -16,6 +16,7 @@ int xpio_push_error(lua_State *L, int error);
  * that are xpio's own finding and can say more than strerror does. */
 int xpio_push_error_as(lua_State *L, int error);
 
-const char *xpio_error_message(int error);
+/* nil, "NAME: not supported on this platform", "ENOTSUP". */
+int xpio_push_unsupported(lua_State *L, const char *name);
 
 #endif

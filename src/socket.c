@@ -1,6 +1,5 @@
 #include "socket.h"
 
-#include <errno.h>
 #include <lauxlib.h>
 #include <limits.h>
 #include <stdio.h>
@@ -12,7 +11,7 @@
 
 struct xpio_socket *xpio_socket_new(lua_State *L) {
   struct xpio_socket *socket = lua_newuserdatauv(L, sizeof *socket, 0);
-  xpio_descriptor_init(&socket->descriptor);
+  xpio_descriptor_init(&socket->descriptor, xpio_state(L)->loop);
   xpio_watch_init(&socket->watch);
   socket->state = xpio_state(L);
   xpio_list_init(&socket->open);
@@ -42,12 +41,6 @@ int xpio_socket_push_refusal(lua_State *L, const struct xpio_socket *socket, int
   return xpio_push_error_as(L, error);
 }
 
-static int number_of_stream(const luaL_Stream *stream) {
-  if (stream->closef == NULL) return UV_EBADF;
-  if (fflush(stream->f) != 0) return uv_translate_sys_error(errno);
-  return xpio_system_file_number(stream->f);
-}
-
 bool xpio_to_number(lua_State *L, int index, int *number) {
   const struct xpio_socket *socket = xpio_test_type(L, index, XPIO_TYPE_SOCKET);
   if (socket != NULL) {
@@ -56,7 +49,7 @@ bool xpio_to_number(lua_State *L, int index, int *number) {
   }
   const luaL_Stream *stream = luaL_testudata(L, index, LUA_FILEHANDLE);
   if (stream != NULL) {
-    *number = number_of_stream(stream);
+    *number = stream->closef != NULL ? xpio_system_file_number(stream->f) : UV_EBADF;
     return true;
   }
   if (lua_type(L, index) != LUA_TNUMBER) return false;

@@ -4,6 +4,7 @@
 #include <lauxlib.h>
 #include <uv.h>
 
+#include "error.h"
 #include "loop.h"
 #include "process.h"
 #include "result.h"
@@ -12,7 +13,8 @@
 /* "spawn: chdir: /nowhere: No such file or directory", and the code and the step.
  * UV_EAGAIN is no "retry" here: it says that there are too many processes. */
 static int push_failure(lua_State *L, const struct xpio_spawn_failure *failure) {
-  const char *message = xpio_error_message(failure->error);
+  const char *message = failure->error == UV_ENOTSUP ? "not supported on this platform"
+                                                     : xpio_error_message(failure->error);
   if (failure->subject != NULL)
     lua_pushfstring(L, "spawn: %s: %s: %s", failure->step, failure->subject, message);
   else if (failure->target >= 0)

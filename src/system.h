@@ -36,8 +36,9 @@ struct xpio_descriptor {
   unsigned char kind;
   unsigned char modes; /* XPIO_READABLE, XPIO_WRITABLE: what it was opened for */
   bool blocking;       /* in blocking mode by the program's own wish */
+  struct xpio_loop *loop;
 
-  unsigned char access;       /* how a call is kept from blocking */
+  unsigned char access;       /* how a call is kept from blocking, or what it can do */
   unsigned char first_access; /* the same, but for blocking mode */
   bool foreign;               /* its description is shared with others: leave O_NONBLOCK alone */
   bool connecting;            /* a connect to `peer` is under way */
@@ -45,8 +46,9 @@ struct xpio_descriptor {
   struct xpio_watcher *watcher; /* null until something waits */
 };
 
-/* Marks a descriptor as closed. To be called before any of the following. */
-void xpio_descriptor_init(struct xpio_descriptor *descriptor);
+/* Marks a descriptor as closed; what it will be opened as belongs to the loop. To be
+ * called before any of the following. */
+void xpio_descriptor_init(struct xpio_descriptor *descriptor, struct xpio_loop *loop);
 
 /* Opening. Descriptors made here are close-on-exec and non-blocking from birth. */
 int xpio_system_socket(struct xpio_descriptor *descriptor, enum xpio_kind kind);
@@ -59,7 +61,7 @@ int xpio_system_accept(struct xpio_descriptor *listener, struct xpio_descriptor 
  * O_NONBLOCK flag is never changed, and yet reading and writing do not block. */
 int xpio_system_duplicate(struct xpio_descriptor *descriptor, int number);
 
-/* The descriptor number below a C stream. */
+/* The descriptor number below a C stream, whose buffered output is written first. */
 int xpio_system_file_number(FILE *stream);
 
 /* Closes it and its watcher. Does nothing when it is closed. */
@@ -72,6 +74,10 @@ ptrdiff_t xpio_system_write(struct xpio_descriptor *descriptor, const uv_buf_t *
                             unsigned count);
 /* The most buffers that one xpio_system_write takes. */
 enum { XPIO_WRITE_BUFFERS = 1024 };
+
+/* Whether what was written is still on its way to the system: an error of it is told
+ * by the next write, be that one of no bytes. */
+bool xpio_system_is_sending(const struct xpio_descriptor *descriptor);
 
 /* `sender->sin_family` is AF_UNSPEC when the system named no IPv4 sender. */
 ptrdiff_t xpio_system_receive_from(struct xpio_descriptor *descriptor, char *buffer, size_t size,
@@ -96,17 +102,22 @@ int xpio_system_get_nonblocking(struct xpio_descriptor *descriptor, bool *nonblo
 int xpio_system_set_nonblocking(struct xpio_descriptor *descriptor, bool nonblocking);
 
 /* Sets which events are wanted: `interest` of XPIO_READABLE and XPIO_WRITABLE,
- * or 0 for none. They are reported to `report` out of xpio_loop_pass, again in
- * every pass while they last. An error or a hang-up counts as both events; it
- * may end all interest, and then `stopped` is true.
- * Returns 0, an error, or XPIO_ALWAYS_READY for what the system does not poll
- * because it never blocks (a regular file): nothing will be reported then. */
-typedef void xpio_report(void *owner, int events, bool stopped);
+ * or 0 for none. They are reported to `report` out of xpio_loop_pass, or of a call
+ * that brings them about, and again in every pass while they last; but not those
+ * in `ended`, which have to be wanted anew: all of them after an error, and
+ * wherever the system tells an event only once. An error or a hang-up counts as
+ * both events.
+ * Returns 0, an error, or XPIO_ALWAYS_READY where what was added to the interest is
+ * there, or never is to be waited for (a regular file): that will not be reported,
+ * and the rest of the interest is as it was. */
+typedef void xpio_report(void *owner, int events, int ended);
 enum { XPIO_ALWAYS_READY = 1 };
-int xpio_system_watch(struct xpio_descriptor *descriptor, struct xpio_loop *loop, int interest,
-                      xpio_report *report, void *owner);
+int xpio_system_watch(struct xpio_descriptor *descriptor, int interest, xpio_report *report,
+                      void *owner);
 
-/* Frees the memory of watchers that is kept for reuse. */
+/* In two steps, for the loop must run in between, when all descriptors are closed:
+ * ends what still goes on below them; frees the memory of watchers. */
+void xpio_system_close_watchers(struct xpio_loop *loop);
 void xpio_system_free_watchers(struct xpio_loop *loop);
 
 /* Ctrl-C. `add`, once for a loop, lets SIGINT send its `wakeup`, and `remove` ends
@@ -130,8 +141,8 @@ void xpio_system_release_standard(unsigned reserved);
 bool xpio_system_sigpipe_acts(void);
 void xpio_system_set_sigpipe(bool acts);
 
-/* What strerror says of an error, and its symbolic name ("ECONNREFUSED").
- * Valid until the next call in this thread. */
+/* The system's own message for an error that error.h does not know, and its symbolic
+ * name. Valid until the next call in this thread. */
 const char *xpio_system_error_message(int error);
 const char *xpio_system_error_name(int error, char *buffer, size_t size);
 

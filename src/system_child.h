@@ -10,11 +10,13 @@
 
 #include "list.h"
 
-struct xpio_loop;
 struct xpio_children;
+struct xpio_descriptor;
+struct xpio_loop;
 
-/* libuv has no name for it. */
+/* libuv has no names for them. */
 #define XPIO_ECHILD (-ECHILD)
+#define XPIO_ENOEXEC (-ENOEXEC)
 
 enum xpio_ending {
   XPIO_RUNNING,
@@ -31,7 +33,7 @@ typedef void xpio_ended(void *owner);
 struct xpio_child {
   int pid;
   enum xpio_ending ending;
-  int status; /* the exit status, or the number of the signal */
+  int64_t status; /* the exit status, or the number of the signal */
 
   xpio_ended *report; /* null when there is nobody to tell */
   void *owner;
@@ -45,8 +47,9 @@ struct xpio_child {
 
 /* A file that a child is granted. */
 struct xpio_grant {
-  int target; /* its number in the child */
-  int source; /* its number here; -1: the target stays closed */
+  int target;                         /* its number in the child */
+  int source;                         /* its number here; -1: the target stays closed */
+  struct xpio_descriptor *descriptor; /* the object it is, or null */
 };
 
 struct xpio_limit {

@@ -59,11 +59,14 @@ static int attempt_read(lua_State *L) {
 }
 
 /* After a short read it waits without trying: polling is level-triggered, so
- * what has come meanwhile is noticed, and a call that fails is saved. */
+ * what has come meanwhile is noticed, and a call that fails is saved. And before
+ * those who have waited for what has come, it does not try to take it. */
 static int attempt_blocking_read(lua_State *L) {
   struct xpio_socket *socket = xpio_check_socket(L, 1);
   size_t size = xpio_check_read_size(L, 2);
-  if (!socket->read_all || size == 0) return read_some(L, socket, size);
+  bool awaited = xpio_socket_is_open(socket) && !socket->state->again &&
+                 xpio_event_is_awaited(&socket->watch.readable);
+  if (size == 0 || !(socket->read_all || awaited)) return read_some(L, socket, size);
   socket->read_all = false;
   return XPIO_WOULD_WAIT;
 }
@@ -79,6 +82,13 @@ static int socket_read(lua_State *L) {
 /* socket:try_read(size): the same without waiting, or nil, "retry". */
 static int socket_try_read(lua_State *L) {
   return xpio_try(L, attempt_read);
+}
+
+/* On Windows libuv's buffers have lengths of 32 bits; and Linux takes less than 2 GiB
+ * at once anyway (write(2)). */
+static unsigned clamp(size_t size) {
+  const unsigned most = 1u << 30;
+  return size < most ? (unsigned)size : most;
 }
 
 /* The data argument, and how far it has been written. */
@@ -151,7 +161,8 @@ static unsigned gather_array(lua_State *L, struct data *data, uv_buf_t *buffers,
       data->before = end;
     } else {
       size_t skip = data->position > before ? data->position - before : 0;
-      buffers[count++] = (uv_buf_t){.base = (char *)string + skip, .len = length - skip};
+      buffers[count++] = uv_buf_init((char *)string + skip, clamp(length - skip));
+      if (clamp(length - skip) < length - skip) break;
     }
     before = end;
   }
@@ -167,7 +178,7 @@ static ptrdiff_t write_array(lua_State *L, struct xpio_socket *socket, struct da
   int top = lua_gettop(L);
   unsigned count = gather_array(L, data, buffers, XPIO_WRITE_BUFFERS);
   /* Elsewhere than on Linux, writing no buffers is an error. */
-  if (count == 0) buffers[count++] = (uv_buf_t){.base = "", .len = 0};
+  if (count == 0) buffers[count++] = uv_buf_init("", 0);
   *asked = 0;
   for (unsigned i = 0; i < count; i++) *asked += buffers[i].len;
   ptrdiff_t written;
@@ -182,7 +193,8 @@ static ptrdiff_t write_array(lua_State *L, struct xpio_socket *socket, struct da
 static ptrdiff_t write_string(lua_State *L, struct xpio_socket *socket, struct data *data,
                               size_t *asked) {
   char *string = (char *)lua_tostring(L, 2);
-  uv_buf_t buffer = {.base = string + data->position, .len = data->total - data->position};
+  size_t left = data->total - data->position;
+  uv_buf_t buffer = uv_buf_init(string + data->position, clamp(left));
   *asked = buffer.len;
   return xpio_system_write(&socket->descriptor, &buffer, 1);
 }
@@ -246,6 +258,12 @@ static void load_data(lua_State *L, struct data *data) {
   data->before = get_slot(L, SLOT_BEFORE);
 }
 
+/* Whether the call may return: not while the system has not taken what it was given,
+ * unless there was a wait for that already, or there can be none. */
+static bool is_taken(lua_State *L, const struct xpio_socket *socket) {
+  return xpio_state(L)->again || !xpio_system_is_sending(&socket->descriptor);
+}
+
 /* One system call even for no data: that sends an empty datagram, and notices
  * a closed socket. After a short write it waits without trying again. */
 static int attempt_blocking_write(lua_State *L) {
@@ -260,16 +278,19 @@ static int attempt_blocking_write(lua_State *L) {
     full = written == UV_EAGAIN ||
            (written >= 0 && (size_t)written < asked && short_transfer_tells(socket));
   } while (written > 0 && !full && data.position < data.total);
-  if (full) {
+  bool sending = written == UV_EAGAIN && xpio_system_is_sending(&socket->descriptor);
+  bool whole = data.position == data.total && (written >= 0 || sending);
+  if (whole ? !is_taken(L, socket) : full) {
     save_data(L, &data);
     return XPIO_WOULD_WAIT;
   }
-  if (written >= 0) {
-    lua_pushinteger(L, (lua_Integer)(data.position - data.start));
+  lua_Integer count = (lua_Integer)(data.position - data.start);
+  if (whole) {
+    lua_pushinteger(L, count);
     return 1;
   }
   xpio_push_error(L, (int)written);
-  lua_pushinteger(L, (lua_Integer)(data.position - data.start));
+  lua_pushinteger(L, count);
   return 4;
 }
 

@@ -56,7 +56,7 @@ void xpio_waiter_stop(struct xpio_waiter *waiter) {
 
 void xpio_event_init(struct xpio_event *event) {
   xpio_list_init(&event->waiters);
-  event->served = false;
+  event->served = event->woken = false;
 }
 
 static void wake_those(struct xpio_event *event, bool served) {
@@ -67,6 +67,7 @@ static void wake_those(struct xpio_event *event, bool served) {
     if (waiter->served != served) continue;
     unlink_waiter(waiter);
     make_ready(waiter);
+    event->woken = true;
   }
 }
 

@@ -42,6 +42,7 @@ struct xpio_event {
    * call that was woken in vain and waits again has not. Otherwise, of many readers
    * the first to be woken would be the first to wait again, for ever. */
   bool served;
+  bool woken; /* some have been woken, and nothing has been attempted since */
 };
 
 struct xpio_waiter {
@@ -89,6 +90,13 @@ void xpio_event_init(struct xpio_event *event);
 /* To be told the result of every attempt at what the event's waiters want. */
 static inline void xpio_event_attempted(struct xpio_event *event, ptrdiff_t result) {
   if (result >= 0) event->served = true;
+  event->woken = false;
+}
+
+/* Whether what there is, or will be, is for others, who have waited: for a call that
+ * has not. They may still be on their way from their queue. */
+static inline bool xpio_event_is_awaited(const struct xpio_event *event) {
+  return event->woken || !xpio_list_empty(&event->waiters);
 }
 
 /* Makes all its waiters ready: first, in the order in which they came, those

@@ -21,9 +21,9 @@ void xpio_watch_wake_all(struct xpio_watch *watch) {
 static xpio_report on_event;
 
 static int set_interest(struct xpio_socket *socket, int interest) {
-  int result =
-      xpio_system_watch(&socket->descriptor, socket->state->loop, interest, on_event, socket);
-  socket->watch.interest = result == 0 ? interest : 0;
+  int result = xpio_system_watch(&socket->descriptor, interest, on_event, socket);
+  /* What is always ready now need not stay so, and says nothing of the other event. */
+  if (result <= 0) socket->watch.interest = result == 0 ? interest : 0;
   return result;
 }
 
@@ -32,11 +32,11 @@ static int set_interest(struct xpio_socket *socket, int interest) {
  * often comes back, and then neither waking it nor its new wait costs a system
  * call. A repeat in the same pass is libuv polling once more after it got as
  * many events as it has room for, and says nothing. */
-static void on_event(void *owner, int events, bool stopped) {
+static void on_event(void *owner, int events, int ended) {
   struct xpio_socket *socket = owner;
   struct xpio_watch *watch = &socket->watch;
   uint64_t pass = socket->state->loop->pass;
-  int interest = stopped ? 0 : watch->interest;
+  int interest = watch->interest &= ~ended;
   if (events & XPIO_READABLE) {
     if (!xpio_list_empty(&watch->readable.waiters)) {
       xpio_wake(&watch->readable);
@@ -50,12 +50,8 @@ static void on_event(void *owner, int events, bool stopped) {
     interest &= ~XPIO_WRITABLE;
   }
   socket->read_all = false;
-  if (stopped) {
-    watch->interest = 0;
-  } else if (interest != watch->interest && set_interest(socket, interest) < 0) {
-    /* Whoever still waits would wait in vain: let the call report the error. */
-    xpio_watch_wake_all(watch);
-  }
+  /* Whoever still waits would wait in vain: let the call report the error. */
+  if (interest != watch->interest && set_interest(socket, interest) < 0) xpio_watch_wake_all(watch);
 }
 
 int xpio_watch_arm(struct xpio_socket *socket, int direction, struct xpio_event **event) {

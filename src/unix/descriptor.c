@@ -7,8 +7,9 @@
 #include "../system.h"
 #include "unix.h"
 
-void xpio_descriptor_init(struct xpio_descriptor *descriptor) {
+void xpio_descriptor_init(struct xpio_descriptor *descriptor, struct xpio_loop *loop) {
   memset(descriptor, 0, sizeof *descriptor);
+  descriptor->loop = loop;
   descriptor->number = -1;
 }
 

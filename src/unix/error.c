@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "../system.h"
-#include "../system_child.h"
 #include "unix.h"
 
 int xpio_unix_error(void) {
@@ -24,12 +23,9 @@ const char *xpio_system_error_message(int error) {
 }
 
 const char *xpio_system_error_name(int error, char *buffer, size_t size) {
-  /* libuv's names first: one number has two names on Linux (EOPNOTSUPP is
-   * ENOTSUP), and libuv takes the same one everywhere. It does not know all. */
   uv_err_name_r(error, buffer, size);
-  if (error == XPIO_ECHILD) return "ECHILD";
 #ifdef XPIO_HAVE_STRERRORNAME_NP
-  const char *name = strncmp(buffer, "Unknown", 7) == 0 ? strerrorname_np(-error) : NULL;
+  const char *name = strerrorname_np(-error);
   if (name != NULL) return name;
 #endif
   return buffer;

@@ -18,7 +18,9 @@
 #include "unix.h"
 
 int xpio_system_file_number(FILE *stream) {
-  return fileno(stream);
+  if (fflush(stream) != 0) return uv_translate_sys_error(errno);
+  int number = fileno(stream);
+  return number < 0 ? uv_translate_sys_error(errno) : number;
 }
 
 static enum xpio_kind socket_kind(int number) {

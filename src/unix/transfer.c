@@ -143,6 +143,11 @@ ptrdiff_t xpio_system_write(struct xpio_descriptor *descriptor, const uv_buf_t *
   }
 }
 
+bool xpio_system_is_sending(const struct xpio_descriptor *descriptor) {
+  (void)descriptor;
+  return false;
+}
+
 ptrdiff_t xpio_system_receive_from(struct xpio_descriptor *descriptor, char *buffer, size_t size,
                                    struct sockaddr_in *sender) {
   struct sockaddr_storage name = {.ss_family = AF_UNSPEC};

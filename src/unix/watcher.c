@@ -24,28 +24,33 @@ struct xpio_watcher {
 static void on_closed(uv_handle_t *handle) {
   struct xpio_watcher *watcher = handle->data;
   struct xpio_loop *loop = (struct xpio_loop *)handle->loop;
-  watcher->next = loop->idle_watchers;
-  loop->idle_watchers = watcher;
+  watcher->next = loop->watchers;
+  loop->watchers = watcher;
 }
 
 _Static_assert(offsetof(struct xpio_loop, uv) == 0, "a uv_loop_t is its xpio_loop");
 
 static struct xpio_watcher *allocate(struct xpio_loop *loop) {
-  struct xpio_watcher *watcher = loop->idle_watchers;
+  struct xpio_watcher *watcher = loop->watchers;
   if (watcher == NULL) return malloc(sizeof *watcher);
-  loop->idle_watchers = watcher->next;
+  loop->watchers = watcher->next;
   return watcher;
 }
 
 static void release(struct xpio_watcher *watcher, struct xpio_loop *loop) {
-  watcher->next = loop->idle_watchers;
-  loop->idle_watchers = watcher;
+  watcher->next = loop->watchers;
+  loop->watchers = watcher;
+}
+
+/* Closing a descriptor ends all that goes on below it. */
+void xpio_system_close_watchers(struct xpio_loop *loop) {
+  (void)loop;
 }
 
 void xpio_system_free_watchers(struct xpio_loop *loop) {
-  while (loop->idle_watchers != NULL) {
-    struct xpio_watcher *watcher = loop->idle_watchers;
-    loop->idle_watchers = watcher->next;
+  while (loop->watchers != NULL) {
+    struct xpio_watcher *watcher = loop->watchers;
+    loop->watchers = watcher->next;
     free(watcher);
   }
 }
@@ -83,24 +88,22 @@ static int set_own_epoll(struct xpio_watcher *watcher, int number, int interest)
   return 0;
 }
 
-static int init_handle(struct xpio_watcher *watcher, struct xpio_descriptor *descriptor,
-                       struct xpio_loop *loop) {
+static int init_handle(struct xpio_watcher *watcher, struct xpio_descriptor *descriptor) {
   watcher->own_epoll = -1;
   if (!descriptor->foreign && !descriptor->blocking)
-    return uv_poll_init(&loop->uv, &watcher->handle, descriptor->number);
+    return uv_poll_init(&descriptor->loop->uv, &watcher->handle, descriptor->number);
   int error = open_own_epoll(watcher, descriptor->number);
   if (error < 0) return error;
-  error = uv_poll_init(&loop->uv, &watcher->handle, watcher->own_epoll);
+  error = uv_poll_init(&descriptor->loop->uv, &watcher->handle, watcher->own_epoll);
   if (error < 0) close(watcher->own_epoll);
   return error;
 }
 #else
 /* The flag is restored at once: others see it changed for a moment. */
-static int init_handle(struct xpio_watcher *watcher, struct xpio_descriptor *descriptor,
-                       struct xpio_loop *loop) {
+static int init_handle(struct xpio_watcher *watcher, struct xpio_descriptor *descriptor) {
   watcher->own_epoll = -1;
   int flags = fcntl(descriptor->number, F_GETFL);
-  int error = uv_poll_init(&loop->uv, &watcher->handle, descriptor->number);
+  int error = uv_poll_init(&descriptor->loop->uv, &watcher->handle, descriptor->number);
   if (error == 0 && flags >= 0 && !(flags & O_NONBLOCK)) fcntl(descriptor->number, F_SETFL, flags);
   return error;
 }
@@ -127,14 +130,14 @@ static void on_poll(uv_poll_t *handle, int status, int uv_events) {
   else
     events = (uv_events & UV_READABLE ? XPIO_READABLE : 0) |
              (uv_events & UV_WRITABLE ? XPIO_WRITABLE : 0);
-  if (events != 0) watcher->report(watcher->owner, events, status < 0);
+  if (events != 0) watcher->report(watcher->owner, events, status < 0 ? events : 0);
 }
 
-static int open_watcher(struct xpio_descriptor *descriptor, struct xpio_loop *loop,
-                        xpio_report *report, void *owner) {
+static int open_watcher(struct xpio_descriptor *descriptor, xpio_report *report, void *owner) {
+  struct xpio_loop *loop = descriptor->loop;
   struct xpio_watcher *watcher = allocate(loop);
   if (watcher == NULL) return UV_ENOMEM;
-  int error = init_handle(watcher, descriptor, loop);
+  int error = init_handle(watcher, descriptor);
   if (error < 0) {
     release(watcher, loop);
     /* epoll refuses what never blocks: files, directories, /dev/null. */
@@ -147,11 +150,11 @@ static int open_watcher(struct xpio_descriptor *descriptor, struct xpio_loop *lo
   return 0;
 }
 
-int xpio_system_watch(struct xpio_descriptor *descriptor, struct xpio_loop *loop, int interest,
-                      xpio_report *report, void *owner) {
+int xpio_system_watch(struct xpio_descriptor *descriptor, int interest, xpio_report *report,
+                      void *owner) {
   if (descriptor->watcher == NULL) {
     if (descriptor->first_access == XPIO_ACCESS_PLAIN) return XPIO_ALWAYS_READY;
-    int result = open_watcher(descriptor, loop, report, owner);
+    int result = open_watcher(descriptor, report, owner);
     if (result != 0) return result;
   }
   struct xpio_watcher *watcher = descriptor->watcher;
