@@ -6,10 +6,12 @@
 --- its index.html. Names that begin with a dot are not served, which keeps ".."
 --- out too. Symbolic links are followed, also to places outside the root. The
 --- root should hold ordinary files only: opening a FIFO would block everybody.
-package.path = (arg[0]:match "^.*/" or "./") .. "?.lua;" .. package.path
+package.path = (arg[0]:match "^.*[/\\]" or "./") .. "?.lua;" .. package.path
 
 local xpio = require "xpio"
 local dispatcher = require "dispatcher"
+
+io.stderr:setvbuf "no" -- Windows would keep it until the end
 
 local CHUNK = 65536 -- bytes of a file that are in memory at a time
 local HEAD_LIMIT = 16384 -- bytes of a request's line and headers
@@ -257,8 +259,9 @@ local function path_of(target)
   return path
 end
 
+local WINDOWS = package.config:sub(1, 1) == "\\" -- where folders cannot be opened
 local ENFILE, EMFILE, EACCES, EISDIR = 23, 24, 13, 21
-local STATUS = { [ENFILE] = 503, [EMFILE] = 503, [EACCES] = 403 }
+local STATUS = { [ENFILE] = 503, [EMFILE] = 503, [EACCES] = WINDOWS and 301 or 403 }
 
 --- The open file and its size, or nil and a status: 301 for a folder.
 local function open(path)
@@ -344,7 +347,7 @@ if not root or arg[3] then
   io.stderr:write("usage: ", arg[0], " ROOT [ADDRESS]\n")
   os.exit(2)
 end
-assert(io.open(root .. "/.")):close()
+if not WINDOWS then assert(io.open(root .. "/.")):close() end
 
 local listener = assert(xpio.socket "TCP")
 assert(listener:setsockopt("SO_REUSEADDR", true))

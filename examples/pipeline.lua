@@ -9,7 +9,7 @@
 --- own, "sort -k1,1nr -k2" if it is not given; it reads and writes its end of the
 --- socketpair. A slow stage holds up the stages before it, and the end of the stream
 --- goes from one to the next.
-package.path = (arg[0]:match "^.*/" or "./") .. "?.lua;" .. package.path
+package.path = (arg[0]:match "^.*[/\\]" or "./") .. "?.lua;" .. package.path
 
 local xpio = require "xpio"
 local dispatcher = require "dispatcher"
@@ -76,6 +76,8 @@ end
 
 local near, far = assert(xpio.socketpair())
 local command = { "sh", "-c", arg[1] or "sort -k1,1nr -k2" }
+local comspec = os.getenv "COMSPEC" -- the shell of Windows
+if comspec then command = { comspec, "/c", arg[1] or "sort /r" } end
 -- spawn closes `far` here: the command alone has that end, and when it exits we see it.
 local process = assert(xpio.spawn(command, nil, { [0] = far, [1] = far, [2] = 2 }))
 local reader, writer = assert(xpio.pipe())

@@ -7,10 +7,12 @@
 --- command succeeds; or when its own standard input is closed, for then whoever has
 --- started it is gone or wants it to end. It ends the command with all that the command
 --- has started, politely first.
-package.path = (arg[0]:match "^.*/" or "./") .. "?.lua;" .. package.path
+package.path = (arg[0]:match "^.*[/\\]" or "./") .. "?.lua;" .. package.path
 
 local xpio = require "xpio"
 local dispatcher = require "dispatcher"
+
+io.stderr:setvbuf "no" -- Windows would keep it until the end
 
 -- Seconds.
 local SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 10
@@ -20,6 +22,7 @@ local LOOK = 0.02  -- how often to see whether it has ended
 
 local input = assert(xpio.fdopen(io.stdin))
 local process -- the command that runs, or the last that did
+local whom = "group" -- what is ended with it
 local stopping = false
 
 local function log(format, ...)
@@ -28,7 +31,7 @@ end
 
 --- End the command with its whole group, which may outlive it.
 local function stop(sleep)
-  if not process or not process:kill("TERM", "group") then return end
+  if not process or not process:kill("TERM", whom) then return end
   local deadline = xpio.gettime() + GRACE
   while not process:try_wait() do
     if xpio.gettime() > deadline then
@@ -37,7 +40,7 @@ local function stop(sleep)
     end
     sleep(LOOK)
   end
-  process:kill("KILL", "group")
+  process:kill("KILL", whom)
 end
 
 --- Wait for the end of the standard input, and end everything.
@@ -49,9 +52,18 @@ local function watch_input()
   os.exit(0, true)
 end
 
+--- Start the command in a group of its own, or without where there are no groups.
+local function start(command)
+  local files, attrs = { [1] = 1, [2] = 2 }, { pgroup = whom == "group" or nil }
+  local started, message, code = xpio.spawn(command, nil, files, attrs)
+  if code ~= "ENOTSUP" or whom == "process" then return started, message, code end
+  whom = "process"
+  return start(command)
+end
+
 --- Run the command once. Returns how it ended: "exit 1", "signal 11".
 local function run(command)
-  local started, message, code = xpio.spawn(command, nil, { [1] = 1, [2] = 2 }, { pgroup = true })
+  local started, message, code = start(command)
   if started then
     process = started
     return ("%s %d"):format(process:wait())
@@ -68,7 +80,7 @@ local function supervise(command)
     local begin = xpio.gettime()
     local how = run(command)
     if stopping then coroutine.yield(xpio.waiting) end -- for ever: watch_input has the last word
-    if process then process:kill("KILL", "group") end -- what it may have left behind
+    if process then process:kill("KILL", whom) end -- what it may have left behind
     if how == "exit 0" then break end
     if xpio.gettime() - begin >= A_WHILE then pause = SHORTEST_PAUSE end
     log("%s; once more in %.1f s", how, pause)

@@ -6,6 +6,32 @@ local function collect()
   collectgarbage()
 end
 
+-- Where a write goes on after its object is closed, it may end after lua_close has begun,
+-- and has nobody to tell then.
+it("a pipe that is closed and collected while what it was given is on its way is forgotten", function()
+  local output, status = support.lua [[
+    local xpio = require "xpio"
+    local support = require "support"
+    local reader, writer = xpio.pipe()
+    local gate, opener = xpio.pipe()
+    local process = support.child("io.read()", { [0] = gate, [7] = reader })
+    local queue = xpio.tqueue()
+    support.fill(writer)
+    queue:wait(0.05)
+    support.fill(writer)
+    writer:when_write { _queue = queue }
+    writer:close()
+    writer = nil
+    queue = nil
+    for _ = 1, 2 do collectgarbage() end
+    print "fine"
+    opener:close()
+    process:kill()
+  ]]
+  assert.equal("fine\n", output)
+  assert.equal(0, status)
+end)
+
 describe("the collector", function()
   it("closes an open object that nothing refers to", function()
     local peer = select(2, xpio.socketpair())

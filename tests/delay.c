@@ -2,7 +2,7 @@
 #include <time.h>
 #include <uv.h>
 
-/* To be preloaded: the loop starts later than its caller thinks, as it does on
+/* To be loaded before libuv: the loop starts later than its caller thinks, as it does on
  * a busy machine. */
 int uv_run(uv_loop_t *loop, uv_run_mode mode) {
   static const struct timespec delay = {.tv_nsec = 5000000};

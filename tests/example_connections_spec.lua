@@ -13,7 +13,7 @@ local curl = support.curl
 
 local folder
 
-local it_with = support.it_with(it, pending)
+local it_with = support.it_with
 
 setup(function() folder = support.make_folder() end)
 
@@ -209,20 +209,18 @@ describe("http-server.lua", function()
 
   it("ends a connection on which no request comes", function()
     -- A copy of the program that has less patience.
-    local text, count = support.read_file(support.examples .. "/http-server.lua")
-      :gsub("PATIENCE = 30", "PATIENCE = 0.1")
+    local text, count = support.read_file(support.path_of "http-server"):gsub("PATIENCE = 30", "PATIENCE = 0.1")
     assert.equal(1, count)
     support.write_file(folder .. "/impatient.lua", text)
-    local process = support.start(folder, support.command(
-      "env LUA_PATH=%s " .. support.lua .. " %s %s",
-      support.examples .. "/?.lua", folder .. "/impatient.lua", root))
-    local socket <close> = connect(process.output:read "l":match "%S+$")
+    support.write_file(folder .. "/dispatcher.lua", support.read_file(support.path_of "dispatcher"))
+    local process = support.start_script(folder, folder .. "/impatient.lua", root)
+    local socket <close> = connect(process.address)
     socket:write "GET / HTTP/1.1\r\n"
     assert.equal("", read_all(socket))
     assert.equal("", process:stop())
   end)
 
-  it("ends at the first Ctrl-C, also with connections open", function()
+  it_with("shell", "ends at the first Ctrl-C, also with connections open", function()
     local process = support.start_example(folder, "http-server", root)
     local socket <close> = connect(process.address)
     run("kill -INT %s", process.pid)
@@ -231,18 +229,21 @@ describe("http-server.lua", function()
     assert.matches("interrupted!", process:stop())
   end)
 
-  it("says how it is used, and what is wrong with its root or address", function()
-    local function fail(...)
-      local program = "timeout 20 " .. support.lua .. " %s" .. (" %s"):rep(select("#", ...))
-      local output, status = run(program .. " 2>&1", support.examples .. "/http-server.lua", ...)
-      assert.is_true(status ~= 0)
-      return output
-    end
+  local function fail(...)
+    local output, status = support.run_example("http-server", ...)
+    assert.is_true(status ~= 0)
+    return output
+  end
+
+  it("says how it is used, and what is wrong with its address", function()
     assert.matches("usage: ", fail())
     assert.matches("usage: ", fail(root, "127.0.0.1", "more"))
-    assert.matches("No such file", fail "/nowhere/at/all")
-    assert.matches("Not a directory", fail(root .. "/hello.txt"))
     assert.matches("malformed address: 1.2.3.4.5", fail(root, "1.2.3.4.5"))
     assert.matches("in use", fail(root, server.address))
+  end)
+
+  it_with("shell", "says what is wrong with its root", function()
+    assert.matches("No such file", fail "/nowhere/at/all")
+    assert.matches("Not a directory", fail(root .. "/hello.txt"))
   end)
 end)

@@ -8,7 +8,7 @@ local exchange_and_end = support.exchange_and_end
 local statuses = support.statuses
 local curl = support.curl
 
-local it_with = support.it_with(it, pending)
+local it_with = support.it_with
 
 setup(support.make_folder)
 
@@ -24,15 +24,15 @@ describe("http-server.lua", function()
   -- No test may leave an error behind.
   after_each(function() assert.equal("", server:errors()) end)
 
-  local function get(path) return (curl("%s", url .. path)) end
+  local function response_to(method, path) return support.request(url .. path, method) end
 
-  local function get_with_head(path) return (curl("--include %s", url .. path)) end
+  local function get(path) return support.get(url .. path) end
 
-  local function status_of(path, options) return support.status_of(url .. path, options) end
+  local function status_of(path) return support.status_of(url .. path) end
 
   describe("answers", function()
-    it_with("curl", "GET with the file, its length, its type and the date", function()
-      local response = get_with_head "/hello.txt"
+    it("GET with the file, its length, its type and the date", function()
+      local response = response_to("GET", "/hello.txt")
       assert.matches("^HTTP/1%.1 200 OK\r\n", response)
       assert.matches("\r\nContent%-Length: 6\r\n", response)
       assert.matches("\r\nContent%-Type: text/plain; charset=utf%-8\r\n", response)
@@ -40,45 +40,51 @@ describe("http-server.lua", function()
       assert.matches("\r\n\r\nhello\n$", response)
     end)
 
-    it_with("curl", "with the type that belongs to the name's ending", function()
+    it("with the type that belongs to the name's ending", function()
       local function type_of(path)
-        return (curl("--output /dev/null --write-out '%%{content_type}' %s", url .. path))
+        return response_to("GET", path):match "\r\nContent%-Type: ([^\r]*)\r\n"
       end
       assert.equal("text/css; charset=utf-8", type_of "/empty.css")
       assert.equal("text/html; charset=utf-8", type_of "/sub/")
       assert.equal("application/octet-stream", type_of "/noindex.bin")
     end)
 
-    it_with("curl", "an empty file and binary bytes exactly", function()
+    it("an empty file and binary bytes exactly", function()
       assert.equal("", get "/empty.css")
       assert.equal("\0\1\2", get "/noindex.bin")
     end)
 
-    it_with("curl", "names that are percent-encoded, and ignores the query", function()
+    it("names that are percent-encoded, and ignores the query", function()
       assert.equal("a name\n", get "/a%20name+.txt")
       assert.equal("a name\n", get "/%61%20name%2B.txt?query=%zz")
+    end)
+
+    it_with("shell", "names beyond ASCII", function()
       assert.equal("umlaut\n", get "/%C3%A4.html")
     end)
 
-    it_with("curl", "a folder with its index.html", function()
+    it("a folder with its index.html", function()
       assert.equal("<p>index\n", get "/sub/")
     end)
 
-    it_with("curl", "301 to a folder without its slash, keeping the query", function()
-      local response = get_with_head "/sub?a=b"
+    it("301 to a folder without its slash, keeping the query", function()
+      local response = response_to("GET", "/sub?a=b")
       assert.matches("^HTTP/1%.1 301 ", response)
       assert.matches("\r\nLocation: /sub/%?a=b\r\n", response)
+    end)
+
+    it_with("curl", "301 such that a client finds its way", function()
       assert.equal("<p>index\n", (curl("--location %s", url .. "/sub")))
     end)
 
-    it_with("curl", "404 for what is not there", function()
+    it("404 for what is not there", function()
       assert.equal("404", status_of "/nothing")
       assert.equal("404", status_of "/hello.txt/below-a-file")
       assert.equal("404", status_of "/hello.txt/")
       assert.equal("404", status_of("/" .. ("x"):rep(5000)))
     end)
 
-    it_with("curl", "404 for a folder without an index.html", function()
+    it("404 for a folder without an index.html", function()
       assert.equal("404", status_of "/bare/")
     end)
 
@@ -94,15 +100,17 @@ describe("http-server.lua", function()
       assert.equal("403", status_of "/private.txt")
     end)
 
-    it_with("curl", "HEAD like GET but without the body", function()
-      local function fields_of(path, options)
-        local head = curl("--dump-header - --output /dev/null " .. options .. " %s", url .. path)
-        return (head:gsub("\r\nDate: [^\r]*", ""))
+    it("HEAD like GET but without the body", function()
+      local function head_of(method, path)
+        local head, body = response_to(method, path):match "^(.-)\r\n\r\n(.*)$"
+        return head:gsub("\r\nDate: [^\r]*", ""), body
       end
       for _, path in ipairs { "/hello.txt", "/nothing", "/sub", "/empty.css" } do
-        assert.equal(fields_of(path, ""), fields_of(path, "--head"))
+        local head, body = head_of("HEAD", path)
+        assert.equal((head_of("GET", path)), head)
+        assert.equal("", body)
       end
-      assert.matches("Content%-Length: 6", fields_of("/hello.txt", "--head"))
+      assert.matches("Content%-Length: 6", (head_of("HEAD", "/hello.txt")))
     end)
 
     it_with("socat", "HEAD with nothing after the head", function()
@@ -112,9 +120,9 @@ describe("http-server.lua", function()
       end
     end)
 
-    it_with("curl", "405 with Allow for other methods", function()
+    it("405 with Allow for other methods", function()
       for _, method in ipairs { "POST", "PUT", "DELETE", "OPTIONS", "get", "X!#$%&'*+-.^_`|~1" } do
-        local response = curl("--include --request %s %s", method, url .. "/hello.txt")
+        local response = response_to(method, "/hello.txt")
         assert.matches("^HTTP/1%.1 405 ", response)
         assert.matches("\r\nAllow: GET, HEAD\r\n", response)
       end

@@ -1,4 +1,7 @@
 --- Runs the examples as processes of their own, and the programs they are tested with.
+local capability = require "capability"
+local common = require "support"
+local lfs = require "lfs"
 local xpio = require "xpio"
 
 local support = {}
@@ -26,11 +29,12 @@ end
 --- The start of a shell command that runs Lua with xpio. AddressSanitizer would
 --- keep freed memory for a while, and some tests measure memory.
 support.lua = support.command(
-  'env LUA_CPATH=%s ASAN_OPTIONS="$ASAN_OPTIONS:quarantine_size_mb=1" %s',
-  build .. "/?.so", arg and arg[-1] or "lua5.4")
+  'env LUA_CPATH=%s ASAN_OPTIONS="$ASAN_OPTIONS:quarantine_size_mb=1" ',
+  build .. "/?.so") .. common.command(common.interpreter)
 
---- What a shell command writes, and its exit status.
+--- What a shell command writes, and its exit status; nothing where there is no shell.
 function support.run(format, ...)
+  if not common.has_shell then return nil, 127 end
   local process <close> = assert(io.popen(support.command(format, ...)))
   local output = process:read "a"
   local _, _, status = process:close()
@@ -38,6 +42,8 @@ function support.run(format, ...)
 end
 
 function support.has(program)
+  if program == "shell" then return common.has_shell end
+  if not common.has_shell then return program == "socat" end -- see exchange_by_xpio
   local _, status = support.run("command -v %s >/dev/null 2>&1", program)
   return status == 0
 end
@@ -54,12 +60,12 @@ end
 
 --- A folder for the files of the tests, which is also `support.folder`.
 function support.make_folder()
-  support.folder = support.run("mktemp -d"):gsub("\n$", "")
+  support.folder = common.make_folder()
   return support.folder
 end
 
 function support.remove_folder()
-  support.run("rm -rf %s", support.folder)
+  common.remove(support.folder)
 end
 
 ---@class Process
@@ -96,17 +102,70 @@ function support.start(folder, command, before)
   return process
 end
 
---- Start one of the examples.
+--- A pipe's end that reads lines, as a Lua file does.
+local function line_reader(pipe)
+  return {
+    read = function()
+      local line = ""
+      while not line:match "\n$" do
+        local piece = pipe:read(1)
+        if not piece then return nil end
+        line = line .. piece
+      end
+      return (line:gsub("\r?\n$", ""))
+    end,
+    close = function() return pipe:close() end,
+  }
+end
+
+--- The same without a shell. It ends with the test's process, where there is none.
+local function start_directly(folder, arguments)
+  started = started + 1
+  local log = ("%s/%d.log"):format(folder, started)
+  local reader, writer = assert(xpio.pipe())
+  local errors <close> = assert(io.open(log, "wb"))
+  local child = assert(xpio.spawn(arguments, nil, { [1] = writer, [2] = errors }))
+  local keeper = { close = function() child:kill() child:wait() end }
+  return setmetatable({ keeper = keeper, output = line_reader(reader), log = log, pid = child:pid() }, Process)
+end
+
+--- Start a server that is a script.
 ---@param argument string? a folder or an address
+---@param before string? shell commands that set its limits
 ---@return Process
-function support.start_example(folder, name, argument, before)
-  local script = ("%s/%s.lua"):format(support.examples, name)
+function support.start_script(folder, script, argument, before)
   local command = support.lua .. support.command(" %s", script)
   if argument then command = command .. support.command(" %s", argument) end
-  local process = support.start(folder, command, before)
+  local process
+  if common.has_shell then
+    process = support.start(folder, command, before)
+  else
+    process = start_directly(folder, common.arguments(common.interpreter, script, argument))
+  end
   local line = process.output:read "l" or process:stop()
-  process.address = line:match "^listening on (127%.0%.0%.1:%d+)$" or error(name .. ": " .. line)
+  process.address = line:match "^listening on (127%.0%.0%.1:%d+)$" or error(script .. ": " .. line)
   return process
+end
+
+--- The path of an example.
+function support.path_of(name)
+  return ("%s/%s.lua"):format(support.examples, name)
+end
+
+--- Start one of the examples.
+---@return Process
+function support.start_example(folder, name, argument, before)
+  return support.start_script(folder, support.path_of(name), argument, before)
+end
+
+--- Run an example to its end. Returns what it writes, stderr too, and its status.
+function support.run_example(name, ...)
+  local reader, writer = assert(xpio.pipe())
+  local arguments = common.arguments(common.interpreter, support.path_of(name), ...)
+  local process = assert(xpio.spawn(arguments, nil, { writer, writer }))
+  local output = common.read_all(reader, 65536)
+  local _, status = process:wait()
+  return output, status
 end
 
 --- What it has written to standard error.
@@ -116,13 +175,14 @@ end
 
 --- End it, and return what it has written to standard error.
 function Process:stop()
-  if io.type(self.keeper) == "file" then self.keeper:close() end
+  if io.type(self.keeper) ~= "closed file" then self.keeper:close() end
   self.output:close()
   return self:errors()
 end
 
 --- A number of /proc/PID/status, or nil where there is no such thing. KiB.
 function Process:memory(name)
+  if not capability.process_states then return nil end
   local file <close> = io.open(("/proc/%d/status"):format(self.pid))
   return file and tonumber(file:read "a":match(name .. ":%s*(%d+)"))
 end
@@ -130,6 +190,7 @@ end
 --- The processor time it has used, in ticks of a hundredth of a second; nil
 --- where there is no /proc.
 function Process:ticks()
+  if not capability.process_states then return nil end
   local file <close> = io.open(("/proc/%d/stat"):format(self.pid))
   if not file then return nil end
   local fields = {}
@@ -162,9 +223,18 @@ function support.read_all(socket)
   end
 end
 
+--- What the next two do where there is no socat.
+local function exchange_by_xpio(address, bytes, shut)
+  local socket <close> = support.connect(address)
+  assert(socket:write(bytes))
+  if shut then socket:shutdown(shut) end
+  return support.read_all(socket)
+end
+
 --- Sends bytes as they are and returns all that comes until the server ends the
 --- connection. The sending side stays open, as with most clients.
 function support.exchange(address, bytes)
+  if not common.has_shell then return exchange_by_xpio(address, bytes) end
   local path = support.folder .. "/request"
   support.write_file(path, bytes)
   return (support.run("socat -T 20 -,ignoreeof TCP:%s <%s", address, path))
@@ -172,6 +242,7 @@ end
 
 --- The same, but the end of the sending is seen by the server.
 function support.exchange_and_end(address, bytes)
+  if not common.has_shell then return exchange_by_xpio(address, bytes, "w") end
   local path = support.folder .. "/request"
   support.write_file(path, bytes)
   return (support.run("socat -t 20 - TCP:%s <%s", address, path))
@@ -190,17 +261,19 @@ end
 ---@return string root
 function support.start_file_server()
   local root = support.folder .. "/root"
-  support.run("mkdir -p %s %s", root .. "/sub", root .. "/bare")
+  for _, name in ipairs { "", "/sub", "/bare" } do assert(lfs.mkdir(root .. name)) end
   support.write_file(root .. "/hello.txt", "hello\n")
   support.write_file(root .. "/a name+.txt", "a name\n")
-  support.write_file(root .. "/\u{e4}.html", "umlaut\n")
   support.write_file(root .. "/empty.css", "")
   support.write_file(root .. "/noindex.bin", "\0\1\2")
   support.write_file(root .. "/.hidden", "secret\n")
-  support.write_file(root .. "/back\\slash", "secret\n")
   support.write_file(root .. "/sub/index.html", "<p>index\n")
   support.write_file(support.folder .. "/secret.txt", "secret\n")
-  support.run("ln -s ../secret.txt %s", root .. "/link.txt")
+  if common.has_shell then -- names that Windows does not have, or not for the C library
+    support.write_file(root .. "/\u{e4}.html", "umlaut\n")
+    support.write_file(root .. "/back\\slash", "secret\n")
+    support.run("ln -s ../secret.txt %s", root .. "/link.txt")
+  end
   local server = support.start_example(support.folder, "http-server", root)
   return server, "http://" .. server.address, root
 end
@@ -210,21 +283,35 @@ function support.curl(format, ...)
   return support.run("curl --silent --show-error --max-time 30 " .. format .. " 2>&1", ...)
 end
 
---- The status of a response, as curl tells it.
-function support.status_of(url, options)
-  local format = "--output /dev/null --write-out '%%{http_code}' " .. (options or "") .. " %s"
-  return (support.curl(format, url))
+--- The response to a request, head and body, as it comes: by curl where that is there.
+---@return string
+function support.request(url, method)
+  if support.has "curl" then
+    local option = method == "HEAD" and "--head" or support.command("--request %s", method)
+    return (support.curl("--include " .. option:gsub("%%", "%%%%") .. " %s", url))
+  end
+  local address, path = url:match "^http://([^/]+)(.*)$"
+  local head = ("%s %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n"):format(method, path, address)
+  return (exchange_by_xpio(address, head):gsub("\r\nConnection: close\r\n", "\r\n", 1))
 end
 
---- Made of busted's functions, which only a file of tests sees: `it_with(program,
---- name, body)`, for a test that needs a program which may not be there.
-function support.it_with(it, pending)
-  return function(program, name, body)
-    it(name, function()
-      if not support.has(program) then return pending(program .. " is not installed") end
-      body()
-    end)
-  end
+--- The body of the response to GET.
+function support.get(url)
+  return support.request(url, "GET"):match "\r\n\r\n(.*)$"
+end
+
+--- The status of the response to GET, or with these options of curl.
+function support.status_of(url, options)
+  if not options then return support.request(url, "GET"):match "^HTTP/1%.1 (%d+) " end
+  return (support.curl("--output /dev/null --write-out '%%{http_code}' " .. options .. " %s", url))
+end
+
+--- What takes the place of `it` for a test that needs a program which may not be there.
+function support.it_with(program, name, body)
+  require "busted".it(name, function()
+    if not support.has(program) then return capability.skip(program .. " is not there") end
+    return body()
+  end)
 end
 
 return support

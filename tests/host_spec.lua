@@ -1,4 +1,5 @@
 --- The host beside xpio: its children, its SIGCHLD and SIGPIPE.
+local capability = require "capability"
 local support = require "support"
 local xpio = require "xpio"
 
@@ -10,7 +11,7 @@ end
 
 describe("the host itself", function()
   local dumpable = host "dumpable"
-  local test = dumpable and support.is_root() and it or pending
+  local test = capability.it "other_users"
 
   test("can be debugged as before when a child becomes another user", function()
     -- Until it executes its program, the child has the memory of the host, and the
@@ -24,18 +25,38 @@ end)
 describe("the children of the host", function()
   it("keep working beside ours", function()
     local process, writer = support.sleeper()
+    local script = "io.write 'by popen' os.exit(3)"
+    local popen = io.popen(support.command(support.interpreter, "-e", script))
+    assert.equal("by popen", popen:read "a")
+    assert.same({ nil, "retry" }, { process:try_wait() })
+    assert.same({ nil, "exit", 3 }, { popen:close() })
+    writer:close()
+    assert.same({ "exit", 0 }, { process:wait() })
+  end)
+
+  it("keep working beside ours that are waited for, and the shell's do", function()
+    local process, writer = support.sleeper()
     local queue = xpio.tqueue()
     local task = { _queue = queue }
     process:when_wait(task)
-    local popen = io.popen "echo by popen; exit 3"
+    local popen = io.popen(support.command(support.interpreter, "-e", "io.write 'by popen' os.exit(3)"))
     assert.same({ true, "exit", 0 }, { os.execute "true" })
-    assert.same({ nil, "exit", 4 }, { os.execute "exit 4" })
     assert.equal("by popen", popen:read "l")
     assert.same({}, queue:wait(0))
     assert.same({ nil, "exit", 3 }, { popen:close() })
     writer:close()
     support.wait_for(queue, task)
     assert.same({ true, "exit", 0 }, { os.execute "true" })
+  end)
+
+  it("tell os.execute their status while ours are waited for", function()
+    if not capability.shell then return pending(capability.reason "shell") end
+    local process, writer = support.sleeper()
+    process:when_wait { _queue = xpio.tqueue() }
+    assert.same({ nil, "exit", 4 }, { os.execute "exit 4" })
+    assert.same({ nil, "retry" }, { process:try_wait() })
+    writer:close()
+    assert.same({ "exit", 0 }, { process:wait() })
   end)
 
   it("are not reaped by us, though they end before ours", function()
@@ -49,6 +70,8 @@ describe("the children of the host", function()
 end)
 
 describe("SIGCHLD", function()
+  local it = capability.it "child_signals"
+
   it("may have been ignored from the start", function()
     local output = support.lua([[
       local xpio = require "xpio"
@@ -65,12 +88,12 @@ describe("SIGCHLD", function()
       local function host(name) return assert(package.loadlib(%q, "luaopen_" .. name)) end
       local catch, caught, forget = host "catch", host "caught", host "forget"
       local xpio = require "xpio"
-      local support = require "support"
+      local capability = require "capability"
+local support = require "support"
     ]]):format(os.getenv "XPIO_STRANGER") .. script))
   end
-  local test = host "catch" and it or pending
 
-  test("may have a handler of the host: it is called, and we see the end of our children", function()
+  it("may have a handler of the host: it is called, and we see the end of our children", function()
     assert.equal("exit\t0\ntrue\n", run [[
       catch()
       local process, writer = support.sleeper()
@@ -83,7 +106,7 @@ describe("SIGCHLD", function()
     ]])
   end)
 
-  test("may get a handler of the host while we wait", function()
+  it("may get a handler of the host while we wait", function()
     assert.equal("exit\t0\nexit\t0\ntrue\n", run [[
       local process, writer = support.sleeper()
       local other, other_writer = support.sleeper()
@@ -102,7 +125,7 @@ describe("SIGCHLD", function()
     ]])
   end)
 
-  test("may lose our handler for a while", function()
+  it("may lose our handler for a while", function()
     -- What ended meanwhile was told to nobody.
     assert.equal("1\texit\t0\n", run [[
       local process, writer = support.sleeper()
@@ -116,7 +139,7 @@ describe("SIGCHLD", function()
     ]])
   end)
 
-  test("may be set to keep no status", function()
+  it("may be set to keep no status", function()
     assert.equal("exit\t6\n", run [[
       forget()
       print(assert(xpio.spawn { "sh", "-c", "exit 6" }):wait())
@@ -124,9 +147,10 @@ describe("SIGCHLD", function()
   end)
 
   it("is handled by two copies of xpio, and neither calls the other for ever", function()
-    local copy = os.tmpname()
+    local copy = support.temporary_path()
     local output = support.lua(([[
-      local support = require "support"
+      local capability = require "capability"
+local support = require "support"
       local xpio = require "xpio"
       os.execute("cp " .. support.quote(support.module) .. " %s")
       local other = assert(package.loadlib(%q, "luaopen_xpio"))()
@@ -146,12 +170,11 @@ describe("SIGCHLD", function()
   end)
 
   it("may be blocked", function()
-    if not os.getenv "XPIO_PROBE" then return pending "there is no probe" end
     local output = support.lua([[
       local xpio = require "xpio"
       local process = assert(xpio.spawn { "sh", "-c", "exit 6" })
       print(process:wait())
-    ]], nil, support.quote(os.getenv "XPIO_PROBE") .. " --disturbed")
+    ]], nil, support.command(os.getenv "XPIO_PROBE", "--disturbed"))
     assert.equal("exit\t6\n", output)
   end)
 end)
@@ -159,7 +182,7 @@ end)
 describe("a child that a stranger has reaped", function()
   -- As a host's handler of SIGCHLD may that waits for any child.
   local reap = host "reap"
-  local it = reap and it or pending
+  local it = capability.it "child_signals"
 
   it("gives ECHILD to all who wait", function()
     local process, writer = support.sleeper()
@@ -223,6 +246,8 @@ describe("a child that a stranger has reaped", function()
 end)
 
 describe("xpio.sigpipe", function()
+  local it = capability.it "pipe_signal"
+
   it("tells and sets whether SIGPIPE ends the process", function()
     assert.is_false(xpio.sigpipe())
     assert.is_false(xpio.sigpipe(true))

@@ -1,5 +1,6 @@
 local xpio = require "xpio"
 local support = require "support"
+local capability = require "capability"
 
 describe("Ctrl-C", function()
   local function is_asleep(pid)
@@ -11,7 +12,7 @@ describe("Ctrl-C", function()
   --- gone to sleep, and slept so many seconds. Returns what it prints, its exit
   --- status or the signal that ended it, and which of both, as file:close does.
   local function interrupted(script, interpreter_options, seconds)
-    local path = os.tmpname()
+    local path = support.temporary_path()
     local file = assert(io.open(path, "w"))
     file:write([[
       local xpio = require "xpio"
@@ -20,7 +21,7 @@ describe("Ctrl-C", function()
     ]] .. script)
     file:close()
     local command = ("exec timeout -s KILL %d %s %s %s 2>&1"):format(
-      support.patience, support.quote(support.interpreter), interpreter_options or "", path)
+      support.patience, support.command(support.interpreter), interpreter_options or "", path)
     local process = assert(io.popen(command))
     local pid = assert(process:read("n", "l"))
     while not is_asleep(pid) do end -- luacheck: ignore 542
@@ -47,8 +48,7 @@ describe("Ctrl-C", function()
     ]] .. script)
   end
 
-  -- Without /proc nothing tells when a process sleeps.
-  local test = io.open "/proc/self/stat" and it or pending
+  local test = capability.it "process_states"
 
   local function assert_interrupted(script, ...)
     local output, status = interrupted(script .. " print 'not reached'", ...)
@@ -95,7 +95,7 @@ describe("Ctrl-C", function()
 
   -- Each copy chains the handler of the other, which must not go on for ever.
   test("interrupts a process that holds two copies of the module", function()
-    local copy = os.tmpname()
+    local copy = support.temporary_path()
     finally(function() os.remove(copy) end)
     local module = assert(package.searchpath("xpio", package.cpath))
     assert(os.execute(("cp %s %s"):format(support.quote(module), copy)))

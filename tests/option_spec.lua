@@ -45,6 +45,15 @@ describe("an option", function()
     end)
   end
 
+  it("SO_REUSEADDR lets nobody take a port at which another listens", function()
+    socket:setsockopt("SO_REUSEADDR", true)
+    assert.is_true(socket:bind "127.0.0.1:0")
+    assert.is_true(socket:listen())
+    local other <close> = assert(xpio.socket "TCP")
+    other:setsockopt("SO_REUSEADDR", true)
+    assert.same({ nil, "Address already in use", "EADDRINUSE" }, { other:bind(socket:getsockname()) })
+  end)
+
   it("that is not known returns ENOPROTOOPT", function()
     for _, name in ipairs { "", "SO_FOO", "tcp_nodelay", "TCP_NODELAY " } do
       assert.same({ nil, "unknown option: " .. name, "ENOPROTOOPT" }, { socket:getsockopt(name) })
@@ -97,10 +106,22 @@ describe("the option O_NONBLOCK", function()
     assert.equal("x", reader:read(1))
   end)
 
+  it("false keeps the order of what was written before", function()
+    for _ = 1, 50 do
+      local reader, writer = xpio.pipe()
+      assert(writer:try_write "first ")
+      assert(writer:setsockopt("O_NONBLOCK", false))
+      assert(writer:write "second")
+      writer:close()
+      assert.equal("first second", support.read_all(reader, 100))
+    end
+  end)
+
   it("false makes try_ functions block", function()
-    local slow <close> = assert(io.popen "sleep 0.2; echo late")
+    local script = "require'xpio'.tqueue():wait(0.2) io.write'late'"
+    local slow <close> = assert(io.popen(support.command(support.interpreter, "-e", script)))
     local object = assert(xpio.fdopen(slow))
     assert(object:setsockopt("O_NONBLOCK", false))
-    assert.equal("late\n", object:try_read(100))
+    assert.equal("late", object:try_read(100))
   end)
 end)

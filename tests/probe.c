@@ -9,6 +9,8 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,18 +83,23 @@ static void print_descriptors(const int *numbers, int count) {
   fputs("  },\n", out);
 }
 
-/* A line of /proc/self/status as the numbers of the bits in it. */
-static void print_signals(const char *name, const char *field) {
-  char line[256];
-  FILE *status = fopen("/proc/self/status", "r");
-  unsigned long long bits = 0;
-  if (status == NULL) fail("/proc/self/status");
-  while (fgets(line, sizeof line, status) != NULL)
-    if (strncmp(line, field, strlen(field)) == 0) bits = strtoull(line + strlen(field), NULL, 16);
-  fclose(status);
-  fprintf(out, "  %s = {", name);
+static void print_blocked(void) {
+  uint64_t blocked = 0;
+  if (syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &blocked, 8) < 0) fail("rt_sigprocmask");
+  fputs("  blocked = {", out);
   for (int number = 1; number <= 64; number++)
-    if (bits >> (number - 1) & 1) fprintf(out, "%d, ", number);
+    if (blocked >> (number - 1) & 1) fprintf(out, "%d, ", number);
+  fputs("},\n", out);
+}
+
+/* Not from /proc/self/status: what is caught there is caught by an emulator. */
+static void print_signals(const char *name, bool caught) {
+  fprintf(out, "  %s = {", name);
+  for (int number = 1; number <= 64; number++) {
+    unsigned long action[8] = {0}; /* the kernel's struct: the handler is first */
+    syscall(SYS_rt_sigaction, number, NULL, action, 8);
+    if (caught ? action[0] > 1 : action[0] == 1) fprintf(out, "%d, ", number);
+  }
   fputs("},\n", out);
 }
 
@@ -163,9 +170,9 @@ int main(int argc, char **argv, char **environment) {
   print_strings("arguments", argv);
   print_strings("environment", environment);
   print_descriptors(numbers, count);
-  print_signals("blocked", "SigBlk:");
-  print_signals("ignored", "SigIgn:");
-  print_signals("caught", "SigCgt:");
+  print_blocked();
+  print_signals("ignored", false);
+  print_signals("caught", true);
   print_limits();
   print_identity();
   print_rest();

@@ -1,4 +1,5 @@
 --- Children that report what they were given: see probe.c.
+local common = require "support"
 local xpio = require "xpio"
 
 local support = {}
@@ -16,8 +17,8 @@ end
 ---@return table report
 ---@return table process
 function support.probe(arguments, env, files, attrs)
-  local path = os.tmpname()
-  local args = { support.program, path, table.unpack(arguments or {}) }
+  local path = common.temporary_path()
+  local args = common.arguments(support.program, path, table.unpack(arguments or {}))
   local process = assert(xpio.spawn(args, env, files, attrs))
   support.succeed(process)
   local report = assert(loadfile(path))()

@@ -1,4 +1,5 @@
 --- What the test files share: tasks, connected sockets, other interpreters.
+local lfs = require "lfs"
 local xpio = require "xpio"
 
 local support = {}
@@ -106,36 +107,124 @@ end
 --- The path of the interpreter that runs the tests.
 support.interpreter = arg and arg[-1] or "lua5.4"
 
+--- Whether there is a shell of Unix behind io.popen and os.execute.
+local function find_shell()
+  local process <close> = assert(io.popen "echo $((1 + 1))")
+  return process:read "l" == "2"
+end
+support.has_shell = find_shell()
+
 local function quote(text)
+  if not support.has_shell then return '"' .. text .. '"' end
   return "'" .. text:gsub("'", "'\\''") .. "'"
 end
 support.quote = quote
 
---- Run a script in an interpreter of its own, after these shell commands, for which it
---- is the file "$script", and by way of a command that starts others.
+--- The arguments that start a program which was built, or the interpreter: where the
+--- build is for another machine, there is an emulator before it.
+function support.arguments(program, ...)
+  local arguments = {}
+  for word in (os.getenv "XPIO_RUN" or ""):gmatch "%S+" do arguments[#arguments + 1] = word end
+  return table.move({ program, ... }, 1, 1 + select("#", ...), #arguments + 1, arguments)
+end
+
+--- The same as a command of the shell.
+function support.command(...)
+  local words = support.arguments(...)
+  for i, word in ipairs(words) do words[i] = quote(word) end
+  local command = table.concat(words, " ")
+  -- The shell of Windows takes the first and the last quote of a line away.
+  return support.has_shell and command or '"' .. command .. '"'
+end
+
+--- A path for a file of the test's own. On Windows os.tmpname gives a name at the root of
+--- the drive, made of the process's number, which others have had before.
+function support.temporary_path()
+  if package.config:sub(1, 1) == "/" then return os.tmpname() end
+  local path
+  repeat
+    path = os.getenv "TEMP" .. "\\" .. os.tmpname():match "[^\\]+$"
+  until not lfs.attributes(path)
+  return path
+end
+
+--- A folder for the files of a test's own.
+function support.make_folder()
+  local path = support.temporary_path()
+  os.remove(path)
+  assert(lfs.mkdir(path))
+  return path
+end
+
+--- Remove a file, or a folder with all that is in it.
+function support.remove(path)
+  if lfs.symlinkattributes(path, "mode") == "directory" then
+    for name in lfs.dir(path) do
+      if name ~= "." and name ~= ".." then support.remove(path .. "/" .. name) end
+    end
+    assert(lfs.rmdir(path))
+  else
+    assert(os.remove(path))
+  end
+end
+
+local function write_file(path, text)
+  local file <close> = assert(io.open(path, "w"))
+  assert(file:write(text))
+end
+
+--- What takes all that is written, and has nothing to read.
+support.null = package.config:sub(1, 1) == "/" and "/dev/null" or "NUL"
+
+local handles = os.getenv "XPIO_HANDLES"
+
+--- The functions of handles.c, where descriptors have handles below.
+support.handles = handles and assert(package.loadlib(handles, "luaopen_handles"))()
+
+--- Seconds of processor time that this process has used.
+support.clock = handles and support.handles.processor_time or os.clock
+
+--- Run this command line of the shell.
+local function run_shell(command)
+  local process <close> = assert(io.popen(command))
+  local output = process:read "a"
+  local _, _, status = process:close()
+  return output, status
+end
+
+--- Run these arguments without a shell.
+local function run_directly(arguments)
+  local reader, writer = assert(xpio.pipe())
+  local process = assert(xpio.spawn(arguments, nil, { [0] = 0, [1] = writer, [2] = writer }))
+  local output = support.read_all(reader, 65536):gsub("\r\n", "\n")
+  local _, status = process:wait()
+  return output, status
+end
+
+--- Run a script in an interpreter of its own; where there is a shell, after these commands
+--- of it, for which it is the file "$script", and by way of a command that starts others.
 ---@param script string
 ---@param before string?
 ---@param through string?
 ---@return string output of stdout and stderr together
 ---@return integer status
 function support.lua(script, before, through)
-  local path = os.tmpname()
-  local file <close> = assert(io.open(path, "w"))
-  assert(file:write(script))
-  file:close()
-  local command = ('script=%s\n%s\nexec timeout %d %s %s "$script" 2>&1'):format(
-    quote(path), before or "", support.patience, through or "", quote(support.interpreter))
-  local process <close> = assert(io.popen(command))
-  local output = process:read "a"
-  local _, _, status = process:close()
-  os.remove(path)
-  return output, status
+  local path = support.temporary_path()
+  local _ <close> = setmetatable({}, { __close = function() os.remove(path) end })
+  write_file(path, script)
+  if not support.has_shell then
+    assert(not before and not through, "there is no shell: the test needs a capability")
+    return run_directly { support.interpreter, path }
+  end
+  return run_shell(('script=%s\n%s\nexec timeout %d %s %s "$script" 2>&1'):format(quote(path), before or "",
+    support.patience, through or "", support.command(support.interpreter)))
 end
 
 --- The path of the module under test.
 support.module = package.searchpath("xpio", package.cpath)
 
 function support.is_root()
+  if not support.has_shell then return false end
   local process <close> = assert(io.popen "id -u")
   return process:read "n" == 0
 end
@@ -159,6 +248,14 @@ function support.count_descriptors()
   end
   return count
 end
+
+--- A child that runs this Lua script.
+function support.child(script, files, attrs)
+  return assert(xpio.spawn(support.arguments(support.interpreter, "-e", script), nil, files, attrs))
+end
+
+--- How many children are many: a process costs more where others stand in for Unix.
+support.many = support.has_shell and 2000 or 40
 
 local kept = {} -- what must not be collected
 

@@ -1,8 +1,9 @@
+local capability = require "capability"
 local support = require "support"
 
 describe("system calls, as strace sees them", function()
   local function trace(script, calls)
-    local path, log = os.tmpname(), os.tmpname()
+    local path, log = support.temporary_path(), support.temporary_path()
     local file = assert(io.open(path, "w"))
     file:write(script)
     file:close()
@@ -11,14 +12,22 @@ describe("system calls, as strace sees them", function()
       os.remove(log)
     end)
     local status = { os.execute(("exec timeout %d strace -qq -e trace=%s -o %s %s %s"):format(
-      support.patience, calls, log, support.quote(support.interpreter), path)) }
+      support.patience, calls, log, support.command(support.interpreter), path)) }
     assert.same({ true, "exit", 0 }, status)
     local result <close> = assert(io.open(log))
     return result:read "a"
   end
 
-  -- Where strace is missing or not allowed, the tests are pending.
-  local test = os.execute "strace -qq -o /dev/null true 2>/dev/null" and it or pending
+  --- A test that needs these capabilities.
+  local function test(name, body, ...)
+    local needs = { "strace", ... }
+    it(name, function()
+      for _, need in ipairs(needs) do
+        if not capability[need] then return pending(capability.reason(need)) end
+      end
+      body()
+    end)
+  end
 
   --- What was traced between two marks: the script makes them by opening files
   --- that do not exist.
@@ -123,7 +132,7 @@ describe("system calls, as strace sees them", function()
     local log = between_marks(trace(CHILDREN, "openat,vfork,fork,clone,clone3"))
     assert.equal(50, count(log, "vfork%("))
     assert.equal(0, count(log, "%f[%a]fork%(") + count(log, "clone"))
-  end)
+  end, "plain_calls")
 
   test("of waiting for many children grow with their number and not with its square", function()
     local log = between_marks(trace(CHILDREN, "openat,waitid,pidfd_open,epoll_ctl,epoll_wait,epoll_pwait"))
@@ -147,5 +156,5 @@ describe("system calls, as strace sees them", function()
     ]], "all"))
     assert.equal(0, count(log, "epoll_"))
     assert.is_true(count(log, "\n") <= 20, log)
-  end)
+  end, "plain_calls")
 end)

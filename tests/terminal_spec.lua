@@ -1,4 +1,5 @@
 --- Pseudoterminals: xpio.openpty.
+local capability = require "capability"
 local support = require "support"
 local xpio = require "xpio"
 
@@ -15,7 +16,9 @@ local function read_up_to(socket, text)
 end
 
 describe("xpio.openpty", function()
-  it("returns the two ends of a terminal", function()
+  local test = capability.it "pseudoterminals"
+
+  test("returns the two ends of a terminal", function()
     local master, slave = open()
     assert.matches("^terminal %(descriptor %d+%)$", tostring(master))
     assert.matches("^terminal %(descriptor %d+%)$", tostring(slave))
@@ -26,7 +29,7 @@ describe("xpio.openpty", function()
     assert.equal("in\r\n", master:read(100)) -- the echo
   end)
 
-  it("opens both close-on-exec, and non-blocking", function()
+  test("opens both close-on-exec, and non-blocking", function()
     local master, slave = open()
     for _, terminal in ipairs { master, slave } do
       assert.same({ nil, "retry" }, { terminal:try_read(1) })
@@ -36,7 +39,7 @@ describe("xpio.openpty", function()
     end
   end)
 
-  it("does not give this process a controlling terminal", function()
+  test("does not give this process a controlling terminal", function()
     local output = support.lua([[
       local xpio = require "xpio"
       local master, slave = xpio.openpty()
@@ -45,7 +48,7 @@ describe("xpio.openpty", function()
     assert.equal("nil\n", output)
   end)
 
-  it("wakes who waits to read", function()
+  test("wakes who waits to read", function()
     local master, slave = open()
     support.run(function()
       assert.equal("typed\n", slave:read(100))
@@ -54,7 +57,7 @@ describe("xpio.openpty", function()
     end)
   end)
 
-  it("lets a program believe that it is talked to by a person", function()
+  test("lets a program believe that it is talked to by a person", function()
     local master, slave = open()
     local files = { [0] = slave, slave, slave }
     local script = "test -t 0 && echo 'a terminal'; read line </dev/tty; echo got $line"
@@ -65,7 +68,7 @@ describe("xpio.openpty", function()
     assert.same({ "exit", 0 }, { shell:wait() })
   end)
 
-  it("sends the signals of keys to the processes in it", function()
+  test("sends the signals of keys to the processes in it", function()
     local master, slave = open()
     local files = { [0] = slave, slave, slave }
     local process = assert(xpio.spawn({ "sh", "-c", "echo ready; exec cat" }, nil, files, { ctty = slave }))
@@ -74,7 +77,7 @@ describe("xpio.openpty", function()
     assert.same({ "signal", 2 }, { process:wait() })
   end)
 
-  it("hangs up on a session when the master is closed", function()
+  test("hangs up on a session when the master is closed", function()
     local master, slave = open()
     local files = { [0] = slave, slave, slave }
     local process = assert(xpio.spawn({ "sh", "-c", "echo ready; exec cat" }, nil, files, { ctty = slave }))
@@ -83,7 +86,7 @@ describe("xpio.openpty", function()
     assert.same({ "signal", 1 }, { process:wait() })
   end)
 
-  it("reports that no descriptor is left", function()
+  test("reports that no descriptor is left", function()
     local output = support.lua([[
       local xpio = require "xpio"
       local files = {}

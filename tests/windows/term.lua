@@ -1,0 +1,2 @@
+-- What busted uses of lua-term.
+return { isatty = function() return false end }
