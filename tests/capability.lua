@@ -77,6 +77,17 @@ local function tells_datagram_errors()
   return #task._queue:wait(0.5) > 0
 end
 
+--- Whether the object of a process that has ended takes none of the system's descriptors.
+local function forgets_ended_children()
+  local objects = {}
+  local function count_after_another()
+    objects[#objects + 1] = assert(xpio.spawn { "true" })
+    objects[#objects]:wait()
+    return support.count_descriptors()
+  end
+  return count_after_another() == count_after_another()
+end
+
 local capabilities = {
   abort_connect = { "a pending connect cannot be given up", can_abort_connect },
   cpu_clock = { "nothing tells how much processor time is used", measures_processor_time },
@@ -85,7 +96,7 @@ local capabilities = {
   datagram_errors = { "that nobody wants a datagram is not told in time", tells_datagram_errors },
   -- In Wine, /proc is there, but what it says is not of the numbers that programs see.
   descriptor_flags = { "there is no O_NONBLOCK that belongs to an open file",
-    function() return support.has_shell and support.flags(0) ~= nil end },
+    function() return support.flags(0) ~= nil end },
   unix_sockets = { "a socketpair is one of TCP, and has addresses",
     function() return select(3, xpio.socketpair():getsockname()) == "EAFNOSUPPORT" end },
   -- Without /proc nothing tells when a process sleeps; Wine has one, for other numbers.
@@ -101,6 +112,7 @@ local capabilities = {
     end },
   -- libuv puts children into a job that ends with their parent, on Windows.
   surviving_children = { "children end when their parent does", function() return support.has_shell end },
+  ended_children = { "an object keeps a handle of its process, also when that has ended", forgets_ended_children },
   other_users = { "only root, on Unix, can become somebody else",
     function() return not refuses_attribute { uid = 0 } and support.is_root() end },
   child_signals = { "there is no SIGCHLD", function() return os.getenv "XPIO_STRANGER" ~= nil end },

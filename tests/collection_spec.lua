@@ -40,18 +40,20 @@ describe("the collector", function()
   end)
 
   it("leaves no descriptor behind", function()
-    collect()
-    local before = support.count_descriptors()
-    for _ = 1, 50 do
-      local queue = xpio.tqueue()
-      local a = xpio.socketpair()
-      xpio.pipe()
-      a:when_read { _queue = queue }
-      queue:wait(0)
+    local function count_after(rounds)
+      for _ = 1, rounds do
+        local queue = xpio.tqueue()
+        local a = xpio.socketpair()
+        xpio.pipe()
+        a:when_read { _queue = queue }
+        queue:wait(0)
+      end
+      collect()
+      xpio.tqueue():wait(0)
+      return support.count_descriptors()
     end
-    collect()
-    xpio.tqueue():wait(0)
-    assert.equal(before, support.count_descriptors())
+    local before = count_after(1) -- what the first use opens for all others stays
+    assert.equal(before, count_after(50))
   end)
 
   it("keeps a scheduled object and its task alive as long as the queue", function()

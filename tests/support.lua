@@ -232,6 +232,7 @@ end
 --- The flags of a descriptor, as fcntl(F_GETFL) and O_CLOEXEC give them; nil
 --- where there is no /proc.
 function support.flags(number)
+  if support.handles then return nil end -- /proc, if any, is of what Wine has open
   local file <close> = io.open("/proc/self/fdinfo/" .. number)
   if not file then return nil end
   return tonumber(file:read "a":match "flags:%s*(%d+)", 8)
@@ -239,9 +240,10 @@ end
 
 support.O_NONBLOCK, support.O_CLOEXEC = 0x800, 0x80000
 
---- How many descriptors below 256 this process has open. Not by `ls`, before
+--- How many descriptors below 256 this process has open, or handles. Not by `ls`, before
 --- which io.popen may or may not have closed the other end of its pipe.
 function support.count_descriptors()
+  if support.handles then return support.handles.count() end
   local count = 0
   for number = 0, 255 do
     if support.flags(number) then count = count + 1 end

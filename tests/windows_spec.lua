@@ -108,6 +108,68 @@ describe("what is written to a pipe", function()
   end)
 end)
 
+describe("a handle", function()
+  local uses = {
+    ["a socket that is refused"] = function()
+      local listener, address = support.listener()
+      listener:close()
+      xpio.socket "TCP":connect(address)
+    end,
+    ["an accepted connection"] = function() support.connected_pair() end,
+    ["a pipe that is waited for"] = function()
+      local reader, writer = xpio.pipe()
+      local task = { _queue = xpio.tqueue() }
+      reader:when_read(task)
+      writer:write "x"
+      task._queue:wait()
+      writer:close()
+    end,
+    ["a pipe that is closed while something is on its way"] = function()
+      local reader, writer = xpio.pipe()
+      support.fill(writer)
+      writer:close()
+      support.read_all(reader, 65536)
+    end,
+    ["what is opened by number"] = function()
+      local socket = xpio.socketpair()
+      xpio.fdopen(socket:fileno())
+      local reader = xpio.pipe()
+      xpio.fdopen(reader:fileno())
+    end,
+    ["a spawn that fails"] = function()
+      local reader, writer = xpio.pipe()
+      local socket = xpio.socketpair()
+      xpio.spawn({ "/no/such" }, nil, { reader, writer, [9] = socket })
+      xpio.spawn({ "true" }, nil, { [9] = socket }, { cwd = "/nowhere" })
+    end,
+    ["a child that gets files of all kinds"] = function()
+      local _, writer = xpio.pipe()
+      local _, socket = xpio.socketpair()
+      local file <close> = io.tmpfile()
+      xpio.spawn({ "true" }, nil, { [0] = socket, writer, file, [9] = socket }):wait()
+    end,
+    ["a child that is killed"] = function()
+      local process, gate = support.sleeper()
+      process:kill()
+      process:wait()
+      gate:close()
+    end,
+  }
+
+  for name, use in pairs(uses) do
+    it("does not stay behind: " .. name, function()
+      local function count_after(rounds)
+        for _ = 1, rounds do use() end
+        for _ = 1, 2 do collectgarbage() end
+        xpio.tqueue():wait(0)
+        return support.count_descriptors()
+      end
+      local before = count_after(2) -- what the first use opens for all others stays
+      assert.equal(before, count_after(10))
+    end)
+  end
+end)
+
 describe("O_NONBLOCK", function()
   it("is what was set by this object", function()
     local socket <close> = assert(xpio.socket "TCP")
