@@ -23,10 +23,12 @@
 static int state_gc(lua_State *L) {
   struct xpio_state *state = lua_touserdata(L, 1);
   if (state->loop == NULL) return 0;
-  while (!xpio_list_empty(&state->sockets))
-    xpio_socket_close(XPIO_CONTAINER(state->sockets.next, struct xpio_socket, open));
+  /* Closing its pipe may end a child: whether its status is known must not depend on
+   * how fast. */
   while (!xpio_list_empty(&state->processes))
     xpio_process_close(XPIO_CONTAINER(state->processes.next, struct xpio_process, open));
+  while (!xpio_list_empty(&state->sockets))
+    xpio_socket_close(XPIO_CONTAINER(state->sockets.next, struct xpio_socket, open));
   xpio_loop_close(state->loop);
   state->loop = NULL;
   free(state->buffer);
