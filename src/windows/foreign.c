@@ -1,6 +1,5 @@
 /* Descriptors that came from elsewhere. */
 #include <errno.h>
-#include <fcntl.h>
 #include <io.h>
 #include <stdio.h>
 
@@ -27,7 +26,7 @@ int xpio_system_file_number(FILE *stream) {
   return number;
 }
 
-static bool get_type(SOCKET socket, int *type) {
+bool xpio_windows_socket_type(SOCKET socket, int *type) {
   int length = sizeof *type;
   return getsockopt(socket, SOL_SOCKET, SO_TYPE, (char *)type, &length) == 0;
 }
@@ -59,19 +58,13 @@ static enum xpio_kind kind_of(int number) {
 }
 
 static int duplicate_handle(struct xpio_descriptor *descriptor, HANDLE handle) {
-  HANDLE process = GetCurrentProcess(), duplicate;
-  if (!DuplicateHandle(process, handle, process, &duplicate, 0, FALSE, DUPLICATE_SAME_ACCESS))
-    return xpio_windows_error();
-  int number = _open_osfhandle((intptr_t)duplicate, _O_NOINHERIT | _O_BINARY);
-  if (number < 0) {
-    CloseHandle(duplicate);
-    return UV_EMFILE;
-  }
+  int number = xpio_windows_open_duplicate(handle);
+  if (number < 0) return number;
   descriptor->number = number;
   descriptor->kind = (unsigned char)kind_of(number);
-  descriptor->modes = (unsigned char)xpio_windows_modes(duplicate);
+  descriptor->modes = (unsigned char)xpio_windows_modes(handle);
   descriptor->foreign = true;
-  if (xpio_windows_is_overlapped(duplicate)) descriptor->access |= XPIO_ACCESS_OVERLAPPED;
+  if (xpio_windows_is_overlapped(handle)) descriptor->access |= XPIO_ACCESS_OVERLAPPED;
   return 0;
 }
 
@@ -82,7 +75,7 @@ static int open_duplicate(struct xpio_descriptor *descriptor, int number) {
   int type;
   bool is_descriptor = handle != INVALID_HANDLE_VALUE && handle != (HANDLE)-2;
   SOCKET socket = is_descriptor ? (SOCKET)handle : (SOCKET)(unsigned)number;
-  if (get_type(socket, &type)) return duplicate_socket(descriptor, socket, type);
+  if (xpio_windows_socket_type(socket, &type)) return duplicate_socket(descriptor, socket, type);
   return is_descriptor ? duplicate_handle(descriptor, handle) : UV_EBADF;
 }
 

@@ -1,6 +1,8 @@
-/* What the kernel knows of a handle. ntdll is where libuv asks, too. */
+/* What the kernel knows of a handle (ntdll is where libuv asks, too), and duplicates. */
 #include "internal.h"
 
+#include <fcntl.h>
+#include <io.h>
 #include <winternl.h>
 
 /* Names that mingw-w64 keeps for drivers (ntifs.h, wdm.h). */
@@ -38,4 +40,14 @@ bool xpio_windows_is_overlapped(HANDLE handle) {
 bool xpio_windows_is_alone(HANDLE handle) {
   struct pipe_local_information pipe;
   return query(handle, PIPE_LOCAL_INFORMATION, &pipe, sizeof pipe) && pipe.state == PIPE_CLOSING;
+}
+
+int xpio_windows_open_duplicate(HANDLE handle) {
+  HANDLE process = GetCurrentProcess(), duplicate;
+  if (!DuplicateHandle(process, handle, process, &duplicate, 0, FALSE, DUPLICATE_SAME_ACCESS))
+    return xpio_windows_error();
+  int number = _open_osfhandle((intptr_t)duplicate, _O_NOINHERIT | _O_BINARY);
+  if (number >= 0) return number;
+  CloseHandle(duplicate);
+  return UV_EMFILE;
 }

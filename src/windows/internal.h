@@ -77,6 +77,13 @@ int xpio_windows_modes(HANDLE handle);
 bool xpio_windows_is_overlapped(HANDLE handle);
 bool xpio_windows_is_alone(HANDLE handle);
 
+/* Opens a descriptor of the C runtime, for the caller to close, with a duplicate of the
+ * handle. Returns its number or an error. */
+int xpio_windows_open_duplicate(HANDLE handle);
+
+/* The type of a socket, SOCK_STREAM say; false if it is none. */
+bool xpio_windows_socket_type(SOCKET socket, int *type);
+
 /* Reads what there is, and in blocking mode waits for it. No other thread may be in a call
  * on the same file. */
 ptrdiff_t xpio_windows_read_pipe(const struct xpio_descriptor *descriptor, char *buffer,

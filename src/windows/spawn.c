@@ -1,5 +1,4 @@
 /* Starting a child on Windows, by uv_spawn. */
-#include <fcntl.h>
 #include <io.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,8 +6,8 @@
 #include "../loop.h"
 #include "children.h"
 #include "inherit.h"
-#include "search.h"
 #include "internal.h"
+#include "search.h"
 
 enum { STANDARD_STREAMS = 3, MOST_DESCRIPTORS = 255 /* that libuv passes on */ };
 
@@ -43,28 +42,10 @@ static const char *unsupported(const struct xpio_spawn *spawn) {
 
 /* libuv passes on descriptors of the C runtime, so a socket has to become one: another
  * handle of it, for closing the descriptor closes that without closing the socket. */
-static int open_socket_number(struct plan *plan, SOCKET socket) {
-  HANDLE process = GetCurrentProcess(), duplicate;
-  if (!DuplicateHandle(process, (HANDLE)socket, process, &duplicate, 0, FALSE,
-                       DUPLICATE_SAME_ACCESS))
-    return xpio_windows_error();
-  int number = _open_osfhandle((intptr_t)duplicate, _O_NOINHERIT | _O_BINARY);
-  if (number < 0) {
-    CloseHandle(duplicate);
-    return UV_EMFILE;
-  }
-  plan->opened[plan->opened_count++] = number;
-  return number;
-}
-
-static bool is_socket(SOCKET socket) {
-  int type, length = sizeof type;
-  return getsockopt(socket, SOL_SOCKET, SO_TYPE, (char *)&type, &length) == 0;
-}
-
 static int grant_socket(struct plan *plan, uv_stdio_container_t *file, SOCKET socket) {
-  int number = open_socket_number(plan, socket);
+  int number = xpio_windows_open_duplicate((HANDLE)socket);
   if (number < 0) return number;
+  plan->opened[plan->opened_count++] = number;
   file->flags = UV_INHERIT_FD;
   file->data.fd = number;
   return 0;
@@ -84,10 +65,11 @@ static int grant(struct plan *plan, const struct xpio_grant *grant) {
   if (grant->source < 0) return 0;
   if (grant->descriptor != NULL && xpio_windows_is_socket(grant->descriptor))
     return grant_socket(plan, file, xpio_windows_socket(grant->descriptor));
-  int error = grant_number(plan, file, grant->source);
-  if (error == UV_EBADF && grant->descriptor == NULL && is_socket((SOCKET)(unsigned)grant->source))
-    return grant_socket(plan, file, (SOCKET)(unsigned)grant->source);
-  return error;
+  int type, error = grant_number(plan, file, grant->source);
+  SOCKET socket = (SOCKET)(unsigned)grant->source;
+  if (error != UV_EBADF || grant->descriptor != NULL || !xpio_windows_socket_type(socket, &type))
+    return error;
+  return grant_socket(plan, file, socket);
 }
 
 /* What is not named of the standard streams libuv sends to NUL. */
