@@ -6,10 +6,9 @@
 --- its index.html. Names that begin with a dot are not served, which keeps ".."
 --- out too. Symbolic links are followed, also to places outside the root. The
 --- root should hold ordinary files only: opening a FIFO would block everybody.
-package.path = (arg[0]:match "^.*[/\\]" or "./") .. "?.lua;" .. package.path
 
 local xpio = require "xpio"
-local dispatcher = require "dispatcher"
+local dispatcher = require "xpio.dispatcher"
 
 io.stderr:setvbuf "no" -- Windows would keep it until the end
 

@@ -9,10 +9,9 @@
 --- own, "sort -k1,1nr -k2" if it is not given; it reads and writes its end of the
 --- socketpair. A slow stage holds up the stages before it, and the end of the stream
 --- goes from one to the next.
-package.path = (arg[0]:match "^.*[/\\]" or "./") .. "?.lua;" .. package.path
 
 local xpio = require "xpio"
-local dispatcher = require "dispatcher"
+local dispatcher = require "xpio.dispatcher"
 
 local CHUNK = 65536
 local WORD = "[%w\128-\255]+" -- all of UTF-8 beyond ASCII counts as letters

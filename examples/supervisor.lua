@@ -7,10 +7,9 @@
 --- command succeeds; or when its own standard input is closed, for then whoever has
 --- started it is gone or wants it to end. It ends the command with all that the command
 --- has started, politely first.
-package.path = (arg[0]:match "^.*[/\\]" or "./") .. "?.lua;" .. package.path
 
 local xpio = require "xpio"
-local dispatcher = require "dispatcher"
+local dispatcher = require "xpio.dispatcher"
 
 io.stderr:setvbuf "no" -- Windows would keep it until the end
 

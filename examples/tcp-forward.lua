@@ -5,10 +5,9 @@
 --- Both directions are copied at the same time. When one side has sent all that
 --- it has to send, the other side is told so and may go on sending: half-closed
 --- connections stay half-closed. An error on one side ends both.
-package.path = (arg[0]:match "^.*[/\\]" or "./") .. "?.lua;" .. package.path
 
 local xpio = require "xpio"
-local dispatcher = require "dispatcher"
+local dispatcher = require "xpio.dispatcher"
 
 io.stderr:setvbuf "no" -- Windows would keep it until the end
 

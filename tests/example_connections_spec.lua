@@ -212,7 +212,6 @@ describe("http-server.lua", function()
     local text, count = support.read_file(support.path_of "http-server"):gsub("PATIENCE = 30", "PATIENCE = 0.1")
     assert.equal(1, count)
     support.write_file(folder .. "/impatient.lua", text)
-    support.write_file(folder .. "/dispatcher.lua", support.read_file(support.path_of "dispatcher"))
     local process = support.start_script(folder, folder .. "/impatient.lua", root)
     local socket <close> = connect(process.address)
     socket:write "GET / HTTP/1.1\r\n"

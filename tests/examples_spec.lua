@@ -4,7 +4,6 @@
 local source = os.getenv "XPIO_SOURCE_ROOT" or "."
 local support = dofile(source .. "/tests/example_support.lua")
 local capability = require "capability"
-local common = require "support"
 local xpio = require "xpio"
 
 local run = support.run
@@ -19,107 +18,6 @@ local it_with = support.it_with
 setup(function() folder = support.make_folder() end)
 
 teardown(support.remove_folder)
-
-describe("dispatcher.lua", function()
-  -- Runs a program that uses it; returns its output with that to standard error.
-  local function run_program(text)
-    return (common.lua(("package.path = %q\n"):format(support.examples .. "/?.lua") .. text))
-  end
-
-  it("has at most 40 lines", function()
-    local _, lines = support.read_file(support.examples .. "/dispatcher.lua"):gsub("\n", "")
-    assert.is_true(lines <= 40)
-  end)
-
-  it("passes arguments to a task and runs it until it blocks", function()
-    assert.equal("1\t2\t3\nstarted\n", run_program [[
-      local dispatcher = require "dispatcher"
-      dispatcher.start(function(...) print(...) dispatcher.sleep(0) end, 1, 2, 3)
-      print "started"
-      dispatcher.run()
-    ]])
-  end)
-
-  it("returns from run when no task waits", function()
-    assert.equal("end\n", run_program [[require "dispatcher".run() print "end"]])
-  end)
-
-  it("runs two tasks that talk to each other over a socketpair", function()
-    assert.equal("ping\npong\n", run_program [[
-      local xpio, dispatcher = require "xpio", require "dispatcher"
-      local a, b = xpio.socketpair()
-      dispatcher.start(function() print(a:read(9)) a:write "pong" end)
-      dispatcher.start(function() b:write "ping" print(b:read(9)) end)
-      dispatcher.run()
-    ]])
-  end)
-
-  it("lets a task start another one and still block itself", function()
-    assert.equal("inner\nouter\n", run_program [[
-      local dispatcher = require "dispatcher"
-      dispatcher.start(function()
-        dispatcher.start(print, "inner")
-        dispatcher.sleep(0)
-        print "outer"
-      end)
-      dispatcher.run()
-    ]])
-  end)
-
-  it("wakes sleepers in the order of their time, and no earlier", function()
-    assert.equal("c\nb\na\ntrue\n", run_program [[
-      local xpio, dispatcher = require "xpio", require "dispatcher"
-      local begin = xpio.gettime()
-      local function after(seconds, name) dispatcher.sleep(seconds) print(name) end
-      dispatcher.start(after, 0.06, "a")
-      dispatcher.start(after, 0.04, "b")
-      dispatcher.start(after, 0.02, "c")
-      dispatcher.run()
-      print(xpio.gettime() - begin >= 0.06)
-    ]])
-  end)
-
-  it("gives every task a turn when one sleeps for no time at all", function()
-    assert.equal("a\nb\na\nb\na\nb\n", run_program [[
-      local dispatcher = require "dispatcher"
-      local function turns(name) for _ = 1, 3 do print(name) dispatcher.sleep(0) end end
-      dispatcher.start(turns, "a")
-      dispatcher.start(turns, "b")
-      dispatcher.run()
-    ]])
-  end)
-
-  it("lets sockets have their turn while a task sleeps for no time over and over", function()
-    assert.equal("x\n", run_program [[
-      local xpio, dispatcher = require "xpio", require "dispatcher"
-      local a, b = xpio.socketpair()
-      local done = false
-      dispatcher.start(function() print(a:read(1)) done = true end)
-      dispatcher.start(function() while not done do dispatcher.sleep(0) end end)
-      dispatcher.start(function() b:write "x" end)
-      dispatcher.run()
-    ]])
-  end)
-
-  it("reports a task's error, closes its variables and runs the others", function()
-    local output = run_program [[
-      local dispatcher = require "dispatcher"
-      local function break_down() error "it broke" end
-      dispatcher.start(function()
-        local _ <close> = setmetatable({}, { __close = function() print "closed" end })
-        dispatcher.sleep(0)
-        break_down()
-      end)
-      dispatcher.start(function() dispatcher.sleep(0.01) print "the other" end)
-      dispatcher.start(error, {})
-      dispatcher.run()
-      print "end"
-    ]]
-    assert.matches("it broke\nstack traceback:.-in upvalue 'break_down'", output)
-    assert.matches("table: [0x]*%x+\nstack traceback:", output)
-    assert.matches("closed\nthe other\nend\n", output)
-  end)
-end)
 
 describe("tcp-forward.lua", function()
   local forwarder, listener

@@ -4,7 +4,7 @@ setlocal
 cd /d "%~dp0"
 set "XPIO_SOURCE_ROOT=%CD:\=/%"
 set "XPIO_BUILD_ROOT=%XPIO_SOURCE_ROOT%"
-set "LUA_PATH=%XPIO_SOURCE_ROOT%/tests/?.lua;%XPIO_SOURCE_ROOT%/tests/windows/?.lua;%XPIO_SOURCE_ROOT%/share/?.lua;%XPIO_SOURCE_ROOT%/share/?/init.lua"
+set "LUA_PATH=%XPIO_SOURCE_ROOT%/src/lua/?.lua;%XPIO_SOURCE_ROOT%/tests/?.lua;%XPIO_SOURCE_ROOT%/tests/windows/?.lua;%XPIO_SOURCE_ROOT%/share/?.lua;%XPIO_SOURCE_ROOT%/share/?/init.lua"
 set "LUA_CPATH=%XPIO_SOURCE_ROOT%/?.dll"
 set "XPIO_CONSOLE=%XPIO_SOURCE_ROOT%/tests/console.dll"
 set "XPIO_ERRORS=%XPIO_SOURCE_ROOT%/tests/errors.dll"

@@ -1,4 +1,4 @@
---- The plain dispatcher: functions as tasks that take turns where they block.
+--- A plain dispatcher: functions as tasks that take turns where they block.
 local xpio = require "xpio"
 local queue = xpio.tqueue()
 local sleepers = {} -- the sleeping tasks, the next one to wake last
@@ -27,14 +27,26 @@ local function sleep(seconds)
   coroutine.yield(xpio.waiting)
 end
 
---- Run until no task waits for anything.
-local function run()
-  repeat
-    local ready = queue:wait(sleepers[1] and sleepers[#sleepers].wake - xpio.gettime())
-    local now = xpio.gettime()
-    for _, task in ipairs(ready or {}) do resume(task) end -- values would be its call's results
-    while sleepers[1] and sleepers[#sleepers].wake <= now do resume(table.remove(sleepers)) end
-  until not ready
+--- Seconds until the next sleeper wakes, or math.huge; nil when no task is left.
+local function due()
+  if sleepers[1] then return math.max(0, sleepers[#sleepers].wake - xpio.gettime()) end
+  return not queue:isEmpty() and math.huge or nil
 end
 
-return { start = start, sleep = sleep, run = run }
+--- Wait, for at most so many seconds, and run the tasks that are ready. Returns the
+--- seconds until it wants to be called again in any case, math.huge for only when an
+--- event has come; nil when no task is left.
+local function step(timeout)
+  local ready = queue:wait(math.min(due() or 0, timeout or math.huge)) or {}
+  local now = xpio.gettime()
+  for _, task in ipairs(ready) do resume(task) end -- values would be its call's results
+  while sleepers[1] and sleepers[#sleepers].wake <= now do resume(table.remove(sleepers)) end
+  return due()
+end
+
+--- Run until no task waits for anything.
+local function run()
+  while step() do end
+end
+
+return { start = start, sleep = sleep, step = step, run = run }
