@@ -111,6 +111,8 @@ static bool on_main_thread(lua_State *L) {
 /* Why the call cannot be suspended here, or null. Fills the task's slot, once: the
  * call goes on with its task whatever is current later. */
 static const char *obstacle(lua_State *L, const struct xpio_operation *operation) {
+  if (!lua_isyieldable(L) && on_main_thread(L))
+    return "this call would have to wait, but the host runs this loop";
   if (!lua_isyieldable(L))
     return "this call would have to wait, but its coroutine cannot yield here (inside table.sort "
            "or string.gsub, say)";
@@ -128,7 +130,7 @@ static int run(lua_State *L, const struct xpio_operation *operation) {
     int results = operation->attempt(L);
     if (results != XPIO_WOULD_WAIT) return results;
     lua_settop(L, task_slot(operation));
-    if (!lua_isyieldable(L) && on_main_thread(L)) {
+    if (!lua_isyieldable(L) && on_main_thread(L) && xpio_loop_may_run(xpio_state(L)->loop)) {
       int error = wait_in_place(L, operation->arm);
       if (error < 0) return xpio_push_error(L, error);
       waited = true;

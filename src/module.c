@@ -7,6 +7,7 @@
 
 #include "blocking.h"
 #include "error.h"
+#include "host.h"
 #include "loop.h"
 #include "process.h"
 #include "result.h"
@@ -51,8 +52,9 @@ static void open_state(lua_State *L) {
   lua_pushcfunction(L, state_gc);
   lua_setfield(L, -2, "__gc");
   lua_setmetatable(L, -2);
-  int error = xpio_loop_open(&state->loop);
+  int error = xpio_loop_open(&state->loop, xpio_host(L));
   if (error < 0) luaL_error(L, "xpio: cannot make an event loop: %s", xpio_error_message(error));
+  xpio_host_set_state(L, state);
   lua_pushliteral(L, "_queue");
   lua_pushliteral(L, "_dequeue");
   lua_pushliteral(L, "_dequeuedata");

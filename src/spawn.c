@@ -53,12 +53,6 @@ static int read_all(lua_State *L, struct xpio_spawn *spawn, struct xpio_spawn_fa
   return xpio_read_attributes(L, &memory, spawn, failure);
 }
 
-/* A child that has been given up is reaped in a pass of the loop. A program that
- * only starts children, and never waits, would have ever more zombies. */
-static void reap_orphans(struct xpio_loop *loop) {
-  if (xpio_system_has_orphans(loop)) xpio_loop_pass(loop, 0);
-}
-
 /* xpio.spawn(args [, env [, files [, attrs]]]) -> process | nil, message, code, step
  * args: an array of strings, the program's name first; env: a table, name to value,
  * xpio.env if it is left out; files: a table, the number in the child to an xpio
@@ -75,7 +69,8 @@ static int spawn(lua_State *L) {
       .terminal = XPIO_INHERIT, .umask = XPIO_INHERIT, .gid = XPIO_INHERIT, .uid = XPIO_INHERIT};
   struct xpio_spawn_failure failure;
   struct xpio_child *child;
-  reap_orphans(loop);
+  /* A program that only starts children, and never waits, would have ever more zombies. */
+  xpio_system_reap_orphans(loop);
   if (read_all(L, &request, &failure) < 0) return push_failure(L, &failure);
   if (xpio_system_spawn(loop, &request, &child, &failure) < 0) return push_failure(L, &failure);
   xpio_process_spawned(process, child);

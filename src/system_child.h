@@ -25,7 +25,7 @@ enum xpio_ending {
   XPIO_LOST      /* nobody knows: its status went to someone else */
 };
 
-/* Called out of xpio_loop_pass, once. */
+/* Called out of a pass of the loop, or of xpio_system_reap_orphans; once. */
 typedef void xpio_ended(void *owner);
 
 /* A child process, in memory of the system's own, because it may have to be reaped
@@ -112,8 +112,8 @@ int xpio_system_signal_child(struct xpio_child *child, int signal, bool group);
  * of the loop. */
 void xpio_system_release_child(struct xpio_child *child);
 
-/* Whether any child that was released has not been reaped yet. */
-bool xpio_system_has_orphans(const struct xpio_loop *loop);
+/* Reaps those that were released and have ended since, without a pass. */
+void xpio_system_reap_orphans(struct xpio_loop *loop);
 
 /* Looks, from time to time, whether the end of children is still noticed: the host
  * may have installed a signal handler of its own. */

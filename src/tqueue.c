@@ -43,15 +43,17 @@ static bool is_interrupted(lua_State *L, struct xpio_loop *loop, unsigned count)
 
 /* Runs the loop until the queue has a ready task, the time is over, or Ctrl-C.
  * One pass is made in any case: an object that is always ready must not keep
- * the events of others out. */
+ * the events of others out. But where the host runs the loop, it has made that. */
 static void poll_queue(lua_State *L, struct xpio_tqueue *queue, uint64_t timeout) {
   struct xpio_loop *loop = queue->state->loop;
   unsigned interrupts = xpio_system_interrupt_count();
+  bool may_run = xpio_loop_may_run(loop);
   if (timeout == 0 || queue->ready_count > 0) {
-    xpio_loop_pass(loop, 0);
+    if (may_run) xpio_loop_pass(loop, 0);
     xpio_loop_take_interrupt(loop);
     return;
   }
+  if (!may_run) luaL_error(L, "wait would have to block, but the host runs this loop");
   uint64_t start = timeout == XPIO_FOREVER ? 0 : uv_hrtime();
   uint64_t left = timeout;
   do {
@@ -82,7 +84,8 @@ static int push_ready(lua_State *L, struct xpio_tqueue *queue) {
 
 /* tqueue:wait([timeout]) -> array of tasks | nil
  * timeout: seconds; nil or false for none. nil: nothing is scheduled and there
- * is no timeout. The array is empty when the time was over or on Ctrl-C.
+ * is no timeout. The array is empty when the time was over or on Ctrl-C. Raises an
+ * error when it would have to block in a callback of the host's.
  * Manual: Task queues. */
 static int tqueue_wait(lua_State *L) {
   struct xpio_tqueue *queue = check_queue(L);

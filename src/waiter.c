@@ -3,6 +3,7 @@
 #include <lauxlib.h>
 #include <uv.h>
 
+#include "loop.h"
 #include "state.h"
 
 void xpio_tqueue_init(struct xpio_tqueue *queue, struct xpio_state *state) {
@@ -23,34 +24,45 @@ void xpio_waiter_init(struct xpio_waiter *waiter, struct xpio_tqueue *queue) {
   waiter->served = false;
 }
 
+/* Counts the waiter's task where it is, or will be no more. After lua_close there is
+ * no loop. */
+static void count(const struct xpio_waiter *waiter, int difference) {
+  struct xpio_tqueue *queue = waiter->queue;
+  struct xpio_loop *loop = queue->state->loop;
+  if (waiter->state == XPIO_WAITER_IDLE) return;
+  bool ready = waiter->state == XPIO_WAITER_READY;
+  *(ready ? &queue->ready_count : &queue->waiting_count) += (size_t)difference;
+  if (loop == NULL) return;
+  if (ready) loop->ready += (size_t)difference;
+  xpio_loop_count_scheduled(loop, difference);
+}
+
+/* Takes the waiter out of its list, for the caller to put it into another. */
+static void set_state(struct xpio_waiter *waiter, enum xpio_waiter_state state) {
+  xpio_list_remove(&waiter->link);
+  count(waiter, -1);
+  waiter->state = state;
+  count(waiter, 1);
+}
+
 static void make_ready(struct xpio_waiter *waiter) {
-  waiter->state = XPIO_WAITER_READY;
-  waiter->queue->ready_count++;
+  set_state(waiter, XPIO_WAITER_READY);
   xpio_list_append(&waiter->queue->ready, &waiter->link);
 }
 
-static void unlink_waiter(struct xpio_waiter *waiter) {
-  if (waiter->state == XPIO_WAITER_WAITING) waiter->queue->waiting_count--;
-  if (waiter->state == XPIO_WAITER_READY) waiter->queue->ready_count--;
-  xpio_list_remove(&waiter->link);
-}
-
 void xpio_waiter_start(struct xpio_waiter *waiter, struct xpio_event *event, bool again) {
-  unlink_waiter(waiter);
   if (event == NULL) {
     make_ready(waiter);
     return;
   }
-  waiter->state = XPIO_WAITER_WAITING;
-  waiter->queue->waiting_count++;
+  set_state(waiter, XPIO_WAITER_WAITING);
   waiter->served = !again && event->served;
   if (!again) event->served = false;
   xpio_list_append(&event->waiters, &waiter->link);
 }
 
 void xpio_waiter_stop(struct xpio_waiter *waiter) {
-  unlink_waiter(waiter);
-  waiter->state = XPIO_WAITER_IDLE;
+  set_state(waiter, XPIO_WAITER_IDLE);
   waiter->blocked = NULL;
 }
 
@@ -65,7 +77,6 @@ static void wake_those(struct xpio_event *event, bool served) {
     struct xpio_waiter *waiter = XPIO_CONTAINER(link, struct xpio_waiter, link);
     next = link->next;
     if (waiter->served != served) continue;
-    unlink_waiter(waiter);
     make_ready(waiter);
     event->woken = true;
   }

@@ -113,12 +113,13 @@ static int pidfd_limit(void) {
 }
 
 static int init(struct xpio_children *children, struct xpio_loop *loop) {
-  int error = uv_async_init(&loop->uv, &children->wakeup, on_wakeup);
+  int error = uv_async_init(loop->uv, &children->wakeup, on_wakeup);
   if (error < 0) return error;
-  uv_timer_init(&loop->uv, &children->timer);
-  uv_unref((uv_handle_t *)&children->wakeup);
-  uv_unref((uv_handle_t *)&children->timer);
+  uv_timer_init(loop->uv, &children->timer);
+  xpio_loop_add_handle(loop, (uv_handle_t *)&children->wakeup);
+  xpio_loop_add_handle(loop, (uv_handle_t *)&children->timer);
   children->wakeup.data = children->timer.data = children;
+  children->loop = loop;
   xpio_list_init(&children->polled);
   xpio_list_init(&children->signaled);
   children->epoll = -1;
@@ -205,8 +206,11 @@ void xpio_system_release_child(struct xpio_child *child) {
   child->children->orphans++;
 }
 
-bool xpio_system_has_orphans(const struct xpio_loop *loop) {
-  return loop->children != NULL && loop->children->orphans > 0;
+void xpio_system_reap_orphans(struct xpio_loop *loop) {
+  struct xpio_children *children = loop->children;
+  if (children == NULL || children->orphans == 0) return;
+  if (children->epoll >= 0) xpio_unix_pidfd_check(children);
+  check_signaled(children);
 }
 
 /* Until it is reaped its number is its own, and that of its group: so plain kill will
@@ -253,10 +257,10 @@ void xpio_system_close_children(struct xpio_loop *loop) {
   free_all(&children->polled);
   free_all(&children->signaled);
   if (children->registered) xpio_unix_child_signal_remove(&children->wakeup);
-  uv_close((uv_handle_t *)&children->wakeup, NULL);
-  uv_close((uv_handle_t *)&children->timer, NULL);
+  xpio_loop_close_handle(loop, (uv_handle_t *)&children->wakeup);
+  xpio_loop_close_handle(loop, (uv_handle_t *)&children->timer);
   if (children->epoll < 0) return;
-  uv_close((uv_handle_t *)&children->poll, NULL);
+  xpio_loop_close_handle(loop, (uv_handle_t *)&children->poll);
   close(children->epoll);
 }
 

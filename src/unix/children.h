@@ -12,6 +12,7 @@ struct xpio_loop;
 struct xpio_child;
 
 struct xpio_children {
+  struct xpio_loop *loop;
   struct xpio_link polled;   /* those watched whose pidfd is in `epoll` */
   struct xpio_link signaled; /* those watched whose end only SIGCHLD tells */
   size_t orphans;            /* those watched that have no owner any more */
@@ -40,12 +41,14 @@ bool xpio_unix_group_exists(const struct xpio_child *child);
 void xpio_unix_check_watched(struct xpio_child *child);
 
 /* pidfds: each stands for one process, and for no later one that gets its number.
- * Where the system has none, `open` returns -1, and so do the others. */
+ * Where the system has none, `open` returns -1, and so do the others. `check` looks
+ * which of those watched have ended. */
 int xpio_unix_pidfd_open(struct xpio_children *children, int pid);
 int xpio_unix_pidfd_wait(int pidfd, siginfo_t *info, int options);
 int xpio_unix_pidfd_signal(int pidfd, int signal);
 int xpio_unix_pidfd_signal_group(int pidfd, int signal);
 int xpio_unix_pidfd_watch(struct xpio_children *children, struct xpio_child *child);
 void xpio_unix_pidfd_unwatch(struct xpio_children *children, const struct xpio_child *child);
+void xpio_unix_pidfd_check(struct xpio_children *children);
 
 #endif

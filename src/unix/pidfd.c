@@ -43,29 +43,31 @@ int xpio_unix_pidfd_signal_group(int pidfd, int signal) {
 
 /* Checking a child takes its pidfd out, or it goes on running: then a debugger has
  * it and there will be another event. So each is seen once, and this ends. */
-static void on_poll(uv_poll_t *poll, int status, int uv_events) {
-  struct xpio_children *children = poll->data;
+void xpio_unix_pidfd_check(struct xpio_children *children) {
   struct epoll_event events[64];
   int count;
-  (void)status, (void)uv_events;
   do {
     count = epoll_wait(children->epoll, events, 64, 0);
     for (int i = 0; i < count; i++) xpio_unix_check_watched(events[i].data.ptr);
   } while (count > 0);
 }
 
+static void on_poll(uv_poll_t *poll, int status, int uv_events) {
+  (void)status, (void)uv_events;
+  xpio_unix_pidfd_check(poll->data);
+}
+
 static int open_epoll(struct xpio_children *children) {
   if (children->epoll >= 0) return 0;
   int epoll = xpio_unix_above_standard(epoll_create1(EPOLL_CLOEXEC));
   if (epoll < 0) return -1;
-  uv_loop_t *loop = children->wakeup.loop;
-  if (uv_poll_init(loop, &children->poll, epoll) < 0) {
+  if (uv_poll_init(children->loop->uv, &children->poll, epoll) < 0) {
     close(epoll);
     return -1;
   }
   children->epoll = epoll;
+  xpio_loop_add_handle(children->loop, (uv_handle_t *)&children->poll);
   children->poll.data = children;
-  uv_unref((uv_handle_t *)&children->poll);
   return uv_poll_start(&children->poll, UV_READABLE, on_poll);
 }
 
@@ -117,6 +119,10 @@ int xpio_unix_pidfd_watch(struct xpio_children *children, struct xpio_child *chi
 
 void xpio_unix_pidfd_unwatch(struct xpio_children *children, const struct xpio_child *child) {
   (void)children, (void)child;
+}
+
+void xpio_unix_pidfd_check(struct xpio_children *children) {
+  (void)children;
 }
 
 #endif

@@ -15,20 +15,12 @@
  * of the loop has closed it. Then its memory is kept for the next one. */
 struct xpio_watcher {
   uv_poll_t handle;
+  struct xpio_loop *loop;
   xpio_report *report;
   void *owner;
   int own_epoll; /* that watches in its stead, or -1 */
   struct xpio_watcher *next;
 };
-
-static void on_closed(uv_handle_t *handle) {
-  struct xpio_watcher *watcher = handle->data;
-  struct xpio_loop *loop = (struct xpio_loop *)handle->loop;
-  watcher->next = loop->watchers;
-  loop->watchers = watcher;
-}
-
-_Static_assert(offsetof(struct xpio_loop, uv) == 0, "a uv_loop_t is its xpio_loop");
 
 static struct xpio_watcher *allocate(struct xpio_loop *loop) {
   struct xpio_watcher *watcher = loop->watchers;
@@ -40,6 +32,13 @@ static struct xpio_watcher *allocate(struct xpio_loop *loop) {
 static void release(struct xpio_watcher *watcher, struct xpio_loop *loop) {
   watcher->next = loop->watchers;
   loop->watchers = watcher;
+}
+
+static void on_closed(uv_handle_t *handle) {
+  struct xpio_watcher *watcher = handle->data;
+  struct xpio_loop *loop = watcher->loop;
+  release(watcher, loop);
+  xpio_loop_handle_closed(loop);
 }
 
 /* Closing a descriptor ends all that goes on below it. */
@@ -91,10 +90,10 @@ static int set_own_epoll(struct xpio_watcher *watcher, int number, int interest)
 static int init_handle(struct xpio_watcher *watcher, struct xpio_descriptor *descriptor) {
   watcher->own_epoll = -1;
   if (!descriptor->foreign && !descriptor->blocking)
-    return uv_poll_init(&descriptor->loop->uv, &watcher->handle, descriptor->number);
+    return uv_poll_init(descriptor->loop->uv, &watcher->handle, descriptor->number);
   int error = open_own_epoll(watcher, descriptor->number);
   if (error < 0) return error;
-  error = uv_poll_init(&descriptor->loop->uv, &watcher->handle, watcher->own_epoll);
+  error = uv_poll_init(descriptor->loop->uv, &watcher->handle, watcher->own_epoll);
   if (error < 0) close(watcher->own_epoll);
   return error;
 }
@@ -103,7 +102,7 @@ static int init_handle(struct xpio_watcher *watcher, struct xpio_descriptor *des
 static int init_handle(struct xpio_watcher *watcher, struct xpio_descriptor *descriptor) {
   watcher->own_epoll = -1;
   int flags = fcntl(descriptor->number, F_GETFL);
-  int error = uv_poll_init(&descriptor->loop->uv, &watcher->handle, descriptor->number);
+  int error = uv_poll_init(descriptor->loop->uv, &watcher->handle, descriptor->number);
   if (error == 0 && flags >= 0 && !(flags & O_NONBLOCK)) fcntl(descriptor->number, F_SETFL, flags);
   return error;
 }
@@ -143,7 +142,9 @@ static int open_watcher(struct xpio_descriptor *descriptor, xpio_report *report,
     /* epoll refuses what never blocks: files, directories, /dev/null. */
     return error == UV_EPERM ? XPIO_ALWAYS_READY : error;
   }
+  xpio_loop_add_handle(loop, (uv_handle_t *)&watcher->handle);
   watcher->handle.data = watcher;
+  watcher->loop = loop;
   watcher->report = report;
   watcher->owner = owner;
   descriptor->watcher = watcher;

@@ -63,18 +63,23 @@ int xpio_system_signal_child(struct xpio_child *child, int signal, bool group) {
 }
 
 static void on_closed(uv_handle_t *handle) {
-  free(handle->data);
+  struct process *process = handle->data;
+  struct xpio_loop *loop = process->loop;
+  free(process);
+  xpio_loop_handle_closed(loop);
+}
+
+void xpio_windows_forget_process(struct process *process) {
+  uv_close((uv_handle_t *)&process->handle, on_closed);
 }
 
 /* It goes on, and libuv forgets it. */
 void xpio_system_release_child(struct xpio_child *child) {
-  struct process *process = (struct process *)child;
-  uv_close((uv_handle_t *)&process->handle, on_closed);
+  xpio_windows_forget_process((struct process *)child);
 }
 
-bool xpio_system_has_orphans(const struct xpio_loop *loop) {
+void xpio_system_reap_orphans(struct xpio_loop *loop) {
   (void)loop;
-  return false;
 }
 
 void xpio_system_chain_children(struct xpio_loop *loop) {

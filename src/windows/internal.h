@@ -121,6 +121,7 @@ struct xpio_watcher {
     uv_pipe_t pipe;
     uv_tty_t console;
   } handle;
+  struct xpio_loop *loop;
   xpio_report *report;
   void *owner;
   int interest;

@@ -124,13 +124,9 @@ static int start(struct plan *plan, struct process *process) {
       .stdio = plan->stdio,
   };
   xpio_windows_pause_streams(plan->loop);
-  int error = uv_spawn(&plan->loop->uv, &process->handle, &options);
+  int error = uv_spawn(plan->loop->uv, &process->handle, &options);
   xpio_windows_resume_streams(plan->loop);
   return error;
-}
-
-static void on_failed(uv_handle_t *handle) {
-  free(handle->data);
 }
 
 /* Starts it while nothing else can be inherited. Without memory, nothing is started. */
@@ -146,18 +142,22 @@ static struct process *start_process(struct plan *plan, struct xpio_spawn_failur
   struct process *process = calloc(1, sizeof *process);
   int error = 0;
   set_blocking(plan, true);
-  if (process != NULL) process->handle.data = process;
+  if (process != NULL) {
+    process->handle.data = process;
+    process->loop = plan->loop;
+  }
   if (process == NULL || start_alone(plan, process, &error) < 0) {
     free(process);
     set_blocking(plan, false);
     stopped(failure, UV_ENOMEM, "memory", NULL);
     return NULL;
   }
+  xpio_loop_add_handle(plan->loop, (uv_handle_t *)&process->handle);
   if (error == 0) return process;
   set_blocking(plan, false);
   stopped(failure, exec_error(plan->spawn->exe, error), "exec", plan->spawn->exe);
   /* libuv has it in its list of handles by then. */
-  uv_close((uv_handle_t *)&process->handle, on_failed);
+  xpio_windows_forget_process(process);
   return NULL;
 }
 
@@ -184,7 +184,6 @@ int xpio_system_spawn(struct xpio_loop *loop, const struct xpio_spawn *spawn,
   if (prepare(&plan, failure) == 0) process = start_process(&plan, failure);
   clean_up(&plan);
   if (process == NULL) return -1;
-  uv_unref((uv_handle_t *)&process->handle);
   process->child.pid = process->handle.pid;
   *result = &process->child;
   return 0;

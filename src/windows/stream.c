@@ -60,10 +60,6 @@ static uv_stream_t *handle_of(struct stream *stream) {
   return &stream->watcher.handle.stream;
 }
 
-static struct xpio_loop *loop_of(struct stream *stream) {
-  return (struct xpio_loop *)handle_of(stream)->loop;
-}
-
 static struct stream *first_of(const struct xpio_loop *loop) {
   return (struct stream *)loop->watchers;
 }
@@ -77,11 +73,13 @@ static void insert(struct xpio_loop *loop, struct stream *stream) {
 
 static void on_closed(uv_handle_t *handle) {
   struct stream *stream = handle->data;
+  struct xpio_loop *loop = stream->watcher.loop;
   *stream->link = stream->next;
   if (stream->next != NULL) stream->next->link = stream->link;
   free(stream->output);
   free(stream->line);
   free(stream);
+  xpio_loop_handle_closed(loop);
 }
 
 static bool is_busy(const struct stream *stream) {
@@ -135,7 +133,7 @@ static int count_reading(const struct stream *stream) {
 static int start_reading(struct stream *stream) {
   if (stream->ended || has_line(stream)) return XPIO_ALWAYS_READY;
   if (stream->reading) return 0;
-  if (stream->line == NULL && count_reading(first_of(loop_of(stream))) >= MOST_READING)
+  if (stream->line == NULL && count_reading(first_of(stream->watcher.loop)) >= MOST_READING)
     return UV_EMFILE;
   int error = uv_read_start(handle_of(stream), give_room, on_read);
   stream->reading = error == 0;
@@ -144,14 +142,14 @@ static int start_reading(struct stream *stream) {
 
 static int open_pipe(struct stream *stream, struct xpio_descriptor *descriptor) {
   uv_pipe_t *pipe = &stream->watcher.handle.pipe;
-  uv_pipe_init(&descriptor->loop->uv, pipe, 0);
+  uv_pipe_init(descriptor->loop->uv, pipe, 0);
   return uv_pipe_open(pipe, descriptor->number);
 }
 
 static int open_console(struct stream *stream, struct xpio_descriptor *descriptor) {
   stream->line = calloc(1, sizeof *stream->line);
   if (stream->line == NULL) return UV_ENOMEM;
-  return uv_tty_init(&descriptor->loop->uv, &stream->watcher.handle.console, descriptor->number,
+  return uv_tty_init(descriptor->loop->uv, &stream->watcher.handle.console, descriptor->number,
                      (descriptor->modes & XPIO_READABLE) != 0);
 }
 
@@ -169,6 +167,8 @@ static int open_stream(struct xpio_descriptor *descriptor, struct stream **resul
     return error;
   }
   insert(descriptor->loop, stream);
+  stream->watcher.loop = descriptor->loop;
+  xpio_loop_add_handle(stream->watcher.loop, &stream->watcher.handle.any);
   stream->watcher.handle.any.data = stream;
   stream->closing = error < 0;
   if (error < 0) {
@@ -280,7 +280,10 @@ ptrdiff_t xpio_windows_write_stream(struct xpio_descriptor *descriptor, const uv
   struct stream *stream = stream_of(descriptor);
   if (descriptor->blocking) {
     /* After what is on its way. */
-    while (stream != NULL && is_busy(stream)) xpio_loop_pass(descriptor->loop, XPIO_FOREVER);
+    while (stream != NULL && is_busy(stream)) {
+      if (!xpio_loop_may_run(descriptor->loop)) return UV_EAGAIN;
+      xpio_loop_pass(descriptor->loop, XPIO_FOREVER);
+    }
     return xpio_windows_write_pipe(descriptor, buffers);
   }
   int error = open_stream(descriptor, &stream);
@@ -295,6 +298,13 @@ bool xpio_windows_is_busy(const struct xpio_descriptor *descriptor) {
   return stream != NULL && is_busy(stream);
 }
 
+/* Until when closing may run the loop. That of a host it may not: the host does not
+ * expect its callbacks to be called out of here. */
+static uint64_t deadline_in(const struct xpio_loop *loop, int milliseconds) {
+  bool may_run = xpio_loop_is_own(loop) && xpio_loop_may_run(loop);
+  return uv_hrtime() + (may_run ? (uint64_t)milliseconds * 1000000 : 0);
+}
+
 /* uv_close would lose what is on its way. It nearly always arrives at once, and whoever
  * reads it may be waited for next, by a call that does not run the loop; otherwise its
  * callback closes the stream. */
@@ -307,7 +317,7 @@ void xpio_windows_close_stream(struct xpio_descriptor *descriptor) {
   descriptor->watcher = NULL;
   stream->watcher.interest = 0;
   stop_reading(stream);
-  uint64_t deadline = uv_hrtime() + (uint64_t)CLOSE_PATIENCE * 1000000;
+  uint64_t deadline = deadline_in(descriptor->loop, CLOSE_PATIENCE);
   for (uint64_t now = uv_hrtime(); is_busy(stream) && now < deadline; now = uv_hrtime())
     xpio_loop_pass(descriptor->loop, deadline - now);
   stream->closing = true;
@@ -345,9 +355,11 @@ static bool any_busy(const struct xpio_loop *loop) {
   return stream != NULL;
 }
 
-/* What is on its way may arrive yet; but a reader that does not read cannot keep us. */
+/* What is on its way may arrive yet; but a reader that does not read cannot keep us. On
+ * the loop of a host it goes on, and its callback closes the stream. */
 void xpio_system_close_watchers(struct xpio_loop *loop) {
-  uint64_t deadline = uv_hrtime() + (uint64_t)END_PATIENCE * 1000000;
+  if (!xpio_loop_is_own(loop)) return;
+  uint64_t deadline = deadline_in(loop, END_PATIENCE);
   for (uint64_t now = uv_hrtime(); any_busy(loop) && now < deadline; now = uv_hrtime())
     xpio_loop_pass(loop, deadline - now);
   for (struct stream *stream = first_of(loop); stream != NULL; stream = stream->next) {

@@ -33,13 +33,16 @@ static void on_poll(uv_poll_t *handle, int status, int events) {
 }
 
 static void on_closed(uv_handle_t *handle) {
-  free(handle->data);
+  struct xpio_watcher *watcher = handle->data;
+  struct xpio_loop *loop = watcher->loop;
+  free(watcher);
+  xpio_loop_handle_closed(loop);
 }
 
 /* libuv makes the socket non-blocking. */
 static int init_handle(struct xpio_watcher *watcher, struct xpio_descriptor *descriptor) {
   xpio_windows_forbid_children(); /* libuv makes a socket of its own with it */
-  int error = uv_poll_init_socket(&descriptor->loop->uv, &watcher->handle.poll,
+  int error = uv_poll_init_socket(descriptor->loop->uv, &watcher->handle.poll,
                                   xpio_windows_socket(descriptor));
   xpio_windows_allow_children();
   if (error == 0 && descriptor->blocking) xpio_system_set_nonblocking(descriptor, false);
@@ -54,7 +57,9 @@ static int open_watcher(struct xpio_descriptor *descriptor) {
     free(watcher);
     return error;
   }
+  xpio_loop_add_handle(descriptor->loop, &watcher->handle.any);
   watcher->handle.any.data = watcher;
+  watcher->loop = descriptor->loop;
   descriptor->watcher = watcher;
   return 0;
 }
