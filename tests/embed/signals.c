@@ -1,0 +1,112 @@
+/* What becomes of the host's signal handlers. */
+#include "embed.h"
+
+#include <setjmp.h>
+#include <signal.h>
+
+static volatile sig_atomic_t calls;
+static sigjmp_buf before;
+
+static void count(int number) {
+  (void)number;
+  calls++;
+}
+
+static void jump(int number) {
+  (void)number;
+  calls++;
+  siglongjmp(before, 1);
+}
+
+static void set_action(int number, void (*handler)(int)) {
+  struct sigaction action = {.sa_handler = handler};
+  sigaction(number, &action, NULL);
+}
+
+static bool has_action(int number, void (*handler)(int)) {
+  struct sigaction action;
+  sigaction(number, NULL, &action);
+  return !(action.sa_flags & SA_SIGINFO) && action.sa_handler == handler;
+}
+
+static void raise_interrupt(uv_timer_t *timer) {
+  raise(SIGINT);
+  uv_close((uv_handle_t *)timer, NULL);
+}
+
+/* Whether a wait of so many seconds takes as long, with a SIGINT in it. */
+static bool waits_through(lua_State *L, const char *seconds) {
+  uv_timer_t timer;
+  uv_timer_init(xpio_loop(L), &timer);
+  uv_timer_start(&timer, raise_interrupt, 1, 0);
+  lua_pushstring(L, seconds);
+  lua_setglobal(L, "seconds");
+  return run(L, "local xpio = require 'xpio' "
+                "local start = xpio.gettime() "
+                "xpio.tqueue():wait(tonumber(seconds)) "
+                "return xpio.gettime() - start >= tonumber(seconds)");
+}
+
+static void test_default(void) {
+  set_action(SIGINT, SIG_DFL);
+  lua_State *L = new_state();
+  run(L, "require 'xpio'");
+  check(has_action(SIGINT, SIG_DFL), "a default action stays");
+  check(has_action(SIGPIPE, SIG_IGN), "but that of SIGPIPE");
+  lua_close(L);
+}
+
+static void test_ignored(void) {
+  set_action(SIGINT, SIG_IGN);
+  lua_State *L = new_state();
+  run(L, "require 'xpio'.tqueue():wait(0)");
+  check(has_action(SIGINT, SIG_IGN), "an ignored SIGINT stays ignored");
+  check(waits_through(L, "0.05"), "and does not matter to a wait");
+  lua_close(L);
+}
+
+static void test_handler(void) {
+  set_action(SIGINT, count);
+  set_action(SIGPIPE, count);
+  calls = 0;
+  lua_State *L = new_state();
+  run(L, "require 'xpio'");
+  check(!has_action(SIGINT, count), "a SIGINT handler is chained");
+  check(has_action(SIGPIPE, count), "a SIGPIPE handler is left alone");
+  check(!waits_through(L, "60") && calls == 1, "it is called, and ends a wait");
+  lua_close(L);
+  check(has_action(SIGINT, count), "lua_close puts it back");
+}
+
+static void test_left_alone(void) {
+  set_action(SIGINT, count);
+  calls = 0;
+  lua_State *L = new_state();
+  check(xpio_leave_sigint(L) == 0, "a host can have SIGINT left to it");
+  run(L, "require 'xpio'.tqueue():wait(0)");
+  check(has_action(SIGINT, count), "its handler stays where it is");
+  check(waits_through(L, "0.05") && calls == 1, "and is called, but ends no wait");
+  lua_close(L);
+  check(has_action(SIGINT, count), "lua_close leaves it there");
+}
+
+/* lua_close waits until no thread is in our handler any more: the host's must not count. */
+static void test_jump(void) {
+  set_action(SIGINT, jump);
+  calls = 0;
+  lua_State *volatile L = new_state();
+  run(L, "xpio = require 'xpio'");
+  if (sigsetjmp(before, 1) == 0) raise(SIGINT);
+  check(calls == 1, "a handler that jumps does");
+  lua_close(L);
+  check(has_action(SIGINT, jump), "lua_close does not wait for it for ever");
+}
+
+int main(void) {
+  test_default();
+  test_ignored();
+  test_handler();
+  test_left_alone();
+  test_jump();
+  return finish();
+}

@@ -1,0 +1,70 @@
+/* Many states, one after the other, at once, and in threads. */
+#include "embed.h"
+
+enum { STATES = 100, THREADS = 4, ROUNDS = 20 };
+
+static const char everything[] =
+    "local xpio, dispatcher = require 'xpio', require 'xpio.dispatcher' "
+    "local a, b = assert(xpio.socketpair()) "
+    "local child = assert(xpio.spawn({'cat'}, nil, {[0] = assert(xpio.fdopen(0))})) "
+    "child:kill() "
+    "dispatcher.start(function() a:write(a:read(9)) end) "
+    "dispatcher.start(function() b:write 'x' assert(b:read(9) == 'x') end) "
+    "dispatcher.run() "
+    "left = {xpio.pipe()} " /* is to be closed by lua_close */
+    "return child:wait() ~= nil";
+
+static void test_one_after_the_other(void) {
+  bool good = true;
+  for (int i = 0; i < STATES; i++) {
+    lua_State *L = new_state();
+    good = good && run(L, everything);
+    lua_close(L);
+  }
+  check(good, "a hundred states are opened and closed, one after the other");
+}
+
+static void test_on_one_loop(void) {
+  static lua_State *states[STATES];
+  uv_loop_t loop;
+  bool good = true;
+  uv_loop_init(&loop);
+  for (int i = 0; i < STATES; i++) {
+    states[i] = new_state();
+    xpio_use_loop(states[i], &loop);
+    good = good && run(states[i], everything);
+  }
+  check(good, "a hundred states are on one loop at the same time");
+  for (int i = 0; i < STATES; i += 2) lua_close(states[i]);
+  check(run(states[1], everything), "closing one leaves the others alone");
+  for (int i = 1; i < STATES; i += 2) lua_close(states[i]);
+  uv_run(&loop, UV_RUN_DEFAULT);
+  check(uv_loop_close(&loop) == 0, "nothing of them is left on the loop");
+}
+
+static void in_thread(void *argument) {
+  bool *good = argument;
+  for (int i = 0; i < ROUNDS && *good; i++) {
+    lua_State *L = new_state();
+    *good = run(L, everything);
+    lua_close(L);
+  }
+}
+
+static void test_threads(void) {
+  uv_thread_t threads[THREADS];
+  bool good[THREADS];
+  for (int i = 0; i < THREADS; i++) {
+    good[i] = true;
+    uv_thread_create(&threads[i], in_thread, &good[i]);
+  }
+  for (int i = 0; i < THREADS; i++) uv_thread_join(&threads[i]);
+  check(good[0] && good[1] && good[2] && good[3], "one state runs in each of four threads");
+}
+
+int main(void) {
+  test_one_after_the_other();
+  test_on_one_loop();
+  test_threads();
+  return finish();
+}
