@@ -77,7 +77,6 @@ int main(void) {
                           "local co = coroutine.create(function() got = a:read(9) end) "
                           "coroutine.resume(co) "
                           "xpio.setCurrentTask() "
-                          "a, b = nil, nil "
                           "return coroutine.status(co) == 'suspended' and not ready:isEmpty()"),
         "a blocking call in a coroutine suspends it");
   xpio_enter(state);
