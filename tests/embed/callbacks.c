@@ -84,7 +84,7 @@ int main(void) {
   check(run(state, "return refuses(queue.wait, queue)"),
         "leaving the inner one does not leave all");
   xpio_leave(state);
-  check(run(state, "return #queue:wait(0.001) == 0"), "after leaving a wait waits");
+  check(run(state, "return #xpio.tqueue():wait(0.001) == 0"), "after leaving a wait waits");
   xpio_leave(state);
   check(run_inside(state, "return refuses(queue.wait, queue)"),
         "leaving once too often does nothing");
