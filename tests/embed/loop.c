@@ -92,6 +92,31 @@ static void test_lua_runs(void) {
   check(close_loop(&loop), "nothing is left on the loop");
 }
 
+static void on_exit_of_child(uv_process_t *process, int64_t status, int signal) {
+  *(bool *)process->data = status == 0 && signal == 0;
+  uv_close((uv_handle_t *)process, NULL);
+}
+
+/* The host has children of its own, on the same loop. */
+static void test_children(void) {
+  uv_loop_t loop;
+  uv_process_t process;
+  bool ended = false;
+  uv_loop_init(&loop);
+  lua_State *L = new_state();
+  xpio_use_loop(L, &loop);
+  char name[] = "true", *arguments[] = {name, NULL};
+  uv_process_options_t options = {.file = name, .args = arguments, .exit_cb = on_exit_of_child};
+  process.data = &ended;
+  check(uv_spawn(&loop, &process, &options) == 0, "the host starts a child on the loop");
+  check(run(L, "return require 'xpio'.spawn({'true'}):wait() == 'exit'"),
+        "so does Lua, and waits for it");
+  uv_run(&loop, UV_RUN_DEFAULT);
+  check(ended, "each learns of its own");
+  lua_close(L);
+  check(close_loop(&loop), "nothing is left on the loop");
+}
+
 static void close_state(uv_timer_t *timer) {
   lua_close(timer->data);
   uv_close((uv_handle_t *)timer, NULL);
@@ -123,6 +148,7 @@ int main(void) {
   test_which_loop();
   test_host_runs();
   test_lua_runs();
+  test_children();
   test_closing_inside();
   return finish();
 }
