@@ -42,6 +42,10 @@ extern "C" {
 
 #include <lua.h>
 
+#if LUA_VERSION_NUM < 504 || LUA_VERSION_NUM > 505
+#error "xpio is for Lua 5.4 (5.4.3 or newer) and Lua 5.5"
+#endif
+
 struct uv_loop_s; /* uv_loop_t: uv.h need not be included here */
 
 /* The opener: pushes the module's table and returns 1. A second call in the same Lua

@@ -114,11 +114,11 @@ describe("the collector", function()
   it("may run in the middle of scheduling and waiting", function()
     for _, mode in ipairs { "incremental", "generational" } do
       local previous = collectgarbage(mode)
-      local pause = collectgarbage("setpause", 0)
+      local pause = support.set_pause(0)
       collectgarbage "restart" -- busted has stopped it
       finally(function()
         collectgarbage(previous)
-        collectgarbage("setpause", pause)
+        support.set_pause(pause)
       end)
       local data, received = ("x"):rep(100000), 0
       local a, b = xpio.socketpair()

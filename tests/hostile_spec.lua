@@ -280,8 +280,8 @@ describe("finalizers that run while a queue allocates", function()
         if not ok then failure = message end
       end })
     end
-    local pause = collectgarbage("setpause", 0)
-    finally(function() collectgarbage("setpause", pause) end)
+    local pause = support.set_pause(0)
+    finally(function() support.set_pause(pause) end)
     collectgarbage "restart" -- from here, not from when the heap was larger
     for round = 1, 400 do
       tasks = {}

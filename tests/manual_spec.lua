@@ -82,8 +82,8 @@ function checks.sh(text)
     assert.is_truthy(lfs.attributes(root .. "/scripts/" .. name), name)
   end
   local options = read "meson_options.txt"
-  for name in text:gmatch "%-D([%w_:]+)=" do
-    name = name:gsub("^xpio:", "")
+  for full_name in text:gmatch "%-D([%w_:]+)=" do
+    local name = full_name:gsub("^xpio:", "")
     assert.is_truthy(meson_options[name] or options:find("option('" .. name .. "'", 1, true), name)
   end
   if not capability.shell then return capability.skip(capability.reason "shell") end

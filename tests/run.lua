@@ -126,6 +126,7 @@ local function check_syntax()
   os.exit(1)
 end
 
+if _VERSION == "Lua 5.5" then require "lua55" end
 check_syntax()
 package.preload["busted.outputHandlers.tap"] = function() return tap end
 require "busted.runner" {standalone = false, output = "tap"}

@@ -1,4 +1,5 @@
 --- What the test files share: tasks, connected sockets, other interpreters.
+if _VERSION == "Lua 5.5" then require "lua55" end
 local lfs = require "lfs"
 local xpio = require "xpio"
 
@@ -10,6 +11,12 @@ support.patience = 30
 
 --- Valgrind does not do all that the kernel does.
 support.under_valgrind = os.getenv "XPIO_UNDER_VALGRIND" ~= nil
+
+--- Sets the pause of the collector, and returns what it was.
+function support.set_pause(pause)
+  if _VERSION == "Lua 5.4" then return collectgarbage("setpause", pause) end
+  return collectgarbage("param", "pause", pause)
+end
 
 --- Resume a task's coroutine with the task as the current one.
 ---@return boolean ok

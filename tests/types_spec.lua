@@ -31,7 +31,8 @@ local function documented()
   local found = {}
   for heading in manual:gmatch "\n### ([^\n]+)" do
     local prefix
-    for name, parameters in heading:gmatch "`([%w_.:]+)(%b())`" do
+    for last_name, parameters in heading:gmatch "`([%w_.:]+)(%b())`" do
+      local name = last_name
       prefix = name:match "^%w+[.:]" or prefix
       if prefix and not name:match "^%w+[.:]" then name = prefix .. name end
       found[name] = count_of(parameters:sub(2, -2))
