@@ -8,6 +8,7 @@
  *
  * A signal handler finds things by static variables only: this file is the one
  * place that has some. They belong to the process, as the handler does. */
+#include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -95,7 +96,18 @@ static bool same_handler(const struct sigaction *one, const struct sigaction *ot
                                      : one->sa_handler == other->sa_handler);
 }
 
+/* Lua unloads its modules in lua_close, but a handler that the host has chained behind
+ * ours may still point into this one. */
+static void stay_mapped(void) {
+#ifdef RTLD_NODELETE
+  Dl_info info;
+  if (dladdr(&chains_mutex, &info) != 0)
+    dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
+#endif
+}
+
 static void install(struct chain *chain, struct sigaction action) {
+  stay_mapped();
   chain->previous = action;
   chain->has_previous = true;
   if (!is_handler(&action)) action.sa_flags = SA_RESTART | SA_NOCLDSTOP;

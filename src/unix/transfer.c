@@ -69,7 +69,7 @@ static ptrdiff_t write_polled(struct xpio_descriptor *descriptor, const uv_buf_t
   return result_of(write(descriptor->number, buffers->base, size));
 }
 
-#if defined(XPIO_HAVE_PREADV2) && defined(RWF_NOWAIT)
+#ifdef RWF_NOWAIT
 /* A kernel or file system that does not know RWF_NOWAIT says EOPNOTSUPP. */
 static ptrdiff_t read_nowait(struct xpio_descriptor *descriptor, char *buffer, size_t size) {
   struct iovec vector = {buffer, size};
