@@ -1,0 +1,69 @@
+--- The rockspecs say again what the build files say.
+local lfs = require "lfs"
+local root = os.getenv "XPIO_SOURCE_ROOT" or "."
+
+local function read(path)
+  local file <close> = assert(io.open(root .. "/" .. path))
+  return file:read "a"
+end
+
+local function load_rockspec(name)
+  local rockspec = {}
+  assert(loadfile(root .. "/rockspecs/" .. name, "t", rockspec))()
+  return rockspec
+end
+
+--- The lists of sources in src/meson.build: the portable ones, those of Windows, of Unix.
+local function source_lists()
+  local lists = {}
+  for text in read "src/meson.build":gmatch "files%((.-)%)" do
+    local list = {}
+    for name in text:gmatch "'([%w_/]+%.c)'" do list[#list + 1] = "src/" .. name end
+    if #list > 1 then lists[#lists + 1] = list end
+  end
+  return table.unpack(lists)
+end
+
+local function together(one, other)
+  local all = table.move(other, 1, #other, #one + 1, table.move(one, 1, #one, 1, {}))
+  table.sort(all)
+  return all
+end
+
+local version = read "meson.build":match "version: '([%d.]+)'"
+local current = ("xpio-%s-1.rockspec"):format(version)
+
+describe("the rockspecs", function()
+  it("are one of the sources and one of the release", function()
+    local names = {}
+    for name in lfs.dir(root .. "/rockspecs") do
+      if name:match "rockspec$" then names[#names + 1] = name end
+    end
+    table.sort(names)
+    assert.same({ current, "xpio-scm-1.rockspec" }, names)
+    assert.equal("scm-1", load_rockspec "xpio-scm-1.rockspec".version)
+    assert.equal(version .. "-1", load_rockspec(current).version)
+    assert.matches(version, load_rockspec(current).source.url, 1, true)
+  end)
+
+  it("differ in nothing else", function()
+    local one, other = load_rockspec "xpio-scm-1.rockspec", load_rockspec(current)
+    one.version, one.source, other.version, other.source = nil, nil, nil, nil
+    assert.same(one, other)
+  end)
+
+  it("name the sources that the build names", function()
+    local platforms = load_rockspec(current).build.platforms
+    local portable, windows, unix = source_lists()
+    assert.same(together(portable, unix), platforms.unix.modules.xpio.sources)
+    assert.same(together(portable, windows), platforms.windows.modules.xpio.sources)
+  end)
+
+  it("name the parts in Lua", function()
+    local modules = load_rockspec(current).build.modules
+    for name in lfs.dir(root .. "/src/lua/xpio") do
+      local part = name:match "^(.*)%.lua$"
+      if part then assert.equal("src/lua/xpio/" .. name, modules["xpio." .. part]) end
+    end
+  end)
+end)
