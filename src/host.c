@@ -48,6 +48,12 @@ void xpio_host_set_state(lua_State *L, const struct xpio_state *state) {
   find_or_make(L)->state = state;
 }
 
+/* Not of one that is left of an opening that has failed. */
+void xpio_host_forget_state(lua_State *L, const struct xpio_state *state) {
+  struct record *record = find(L);
+  if (record != NULL && record->state == state) record->state = NULL;
+}
+
 int xpio_use_loop(lua_State *L, uv_loop_t *loop) {
   struct record *record = find_or_make(L);
   if (record->state != NULL) return UV_EBUSY;

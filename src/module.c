@@ -24,6 +24,7 @@
 static int state_gc(lua_State *L) {
   struct xpio_state *state = lua_touserdata(L, 1);
   if (state->loop == NULL) return 0;
+  xpio_host_forget_state(L, state);
   /* Closing its pipe may end a child: whether its status is known must not depend on
    * how fast. */
   while (!xpio_list_empty(&state->processes))
@@ -39,7 +40,7 @@ static int state_gc(lua_State *L) {
 }
 
 /* Makes the state and its loop, and pushes the shared upvalues but for the last. */
-static void open_state(lua_State *L) {
+static struct xpio_state *open_state(lua_State *L) {
   struct xpio_state *state = lua_newuserdatauv(L, sizeof *state, XPIO_STATE_USER_VALUES);
   state->loop = NULL;
   state->buffer = NULL;
@@ -54,10 +55,10 @@ static void open_state(lua_State *L) {
   lua_setmetatable(L, -2);
   int error = xpio_loop_open(&state->loop, xpio_host(L));
   if (error < 0) luaL_error(L, "xpio: cannot make an event loop: %s", xpio_error_message(error));
-  xpio_host_set_state(L, state);
   lua_pushliteral(L, "_queue");
   lua_pushliteral(L, "_dequeue");
   lua_pushliteral(L, "_dequeuedata");
+  return state;
 }
 
 /* xpio.setCurrentTask(task | nil)
@@ -186,7 +187,7 @@ int luaopen_xpio(lua_State *L) {
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, &module_key) == LUA_TTABLE) return 1;
   lua_settop(L, 0);
   xpio_system_set_sigpipe(false);
-  open_state(L);
+  struct xpio_state *state = open_state(L);
   for (int upvalue = 1; upvalue < XPIO_UPVALUE_DEQUEUE; upvalue++) lua_pushvalue(L, upvalue);
   lua_pushnil(L);
   lua_pushcclosure(L, open_waiters, XPIO_UPVALUES);
@@ -195,5 +196,6 @@ int luaopen_xpio(lua_State *L) {
   lua_call(L, 0, 1);
   lua_pushvalue(L, -1);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &module_key);
+  xpio_host_set_state(L, state); /* nothing can fail any more */
   return 1;
 }

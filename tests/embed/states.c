@@ -1,6 +1,8 @@
 /* Many states, one after the other, at once, and in threads. */
 #include "embed.h"
 
+#include <stdlib.h>
+
 enum { STATES = 100, THREADS = 4, ROUNDS = 20 };
 
 static const char everything[] =
@@ -62,7 +64,47 @@ static void test_threads(void) {
   check(good[0] && good[1] && good[2] && good[3], "one state runs in each of four threads");
 }
 
+/* Allocates so many times, and then no more. */
+static void *allocate(void *left, void *block, size_t old_size, size_t size) {
+  (void)old_size;
+  if (size == 0) {
+    free(block);
+    return NULL;
+  }
+  if (*(int *)left == 0) return NULL;
+  if (block == NULL) --*(int *)left;
+  return realloc(block, size);
+}
+
+/* Opens the module where the memory is used up after so many allocations, then again where
+ * it is not. Returns whether it failed. */
+static bool fails_to_open(int allocations, bool *good) {
+  int left = -1;
+  lua_State *L = luaL_newstate();
+  lua_setallocf(L, allocate, &left);
+  left = allocations;
+  lua_pushcfunction(L, luaopen_xpio);
+  bool failed = lua_pcall(L, 0, 0, 0) != LUA_OK;
+  left = -1;
+  lua_settop(L, 0);
+  lua_gc(L, LUA_GCCOLLECT);
+  if (failed) *good = *good && xpio_loop(L) == NULL && xpio_use_loop(L, NULL) == 0;
+  lua_pushcfunction(L, luaopen_xpio);
+  *good = *good && lua_pcall(L, 0, 0, 0) == LUA_OK && xpio_loop(L) != NULL;
+  lua_close(L);
+  return failed;
+}
+
+static void test_memory(void) {
+  bool good = true;
+  int allocations = 0;
+  while (fails_to_open(allocations, &good)) allocations++;
+  check(good && allocations > 50,
+        "a module that could not be opened for lack of memory leaves nothing");
+}
+
 int main(void) {
+  test_memory();
   test_one_after_the_other();
   test_on_one_loop();
   test_threads();
