@@ -14,11 +14,13 @@ local function resume(task, ...)
 end
 
 --- Start `f(...)` as a task. It runs at once, until it blocks.
+---@param f function
 local function start(f, ...)
   resume({ _queue = queue, coroutine = coroutine.create(f) }, ...)
 end
 
 --- Let the other tasks run for at least so many seconds; 0 gives each a turn.
+---@param seconds number
 local function sleep(seconds)
   local task, place = xpio.getCurrentTask(), #sleepers
   task.wake = xpio.gettime() + seconds
@@ -36,6 +38,8 @@ end
 --- Wait, for at most so many seconds, and run the tasks that are ready. Returns the
 --- seconds until it wants to be called again in any case, math.huge for only when an
 --- event has come; nil when no task is left.
+---@param timeout? number
+---@return number?
 local function step(timeout)
   local ready = queue:wait(math.min(due() or 0, timeout or math.huge)) or {}
   local now = xpio.gettime()
