@@ -118,6 +118,7 @@ static int init(struct xpio_loop *loop) {
 int xpio_loop_open(struct xpio_loop **result, const struct xpio_host *host) {
   struct xpio_loop *loop = calloc(1, sizeof *loop);
   if (loop == NULL) return UV_ENOMEM;
+  xpio_system_stay_loaded();
   loop->host = host;
   unsigned reserved = xpio_system_reserve_standard();
   int error = init(loop);

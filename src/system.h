@@ -128,6 +128,11 @@ void xpio_system_interrupt_add(uv_async_t *wakeup);
 void xpio_system_interrupt_chain(void);
 void xpio_system_interrupt_remove(uv_async_t *wakeup);
 
+/* Lua unloads its modules in lua_close; but a signal handler that was chained behind ours, the
+ * loop of a host, or a thread of libuv's may still be about to call into this one. So it
+ * stays in memory from now on. */
+void xpio_system_stay_loaded(void);
+
 /* How often a chained SIGINT handler was called, up to the limits of the type. */
 unsigned xpio_system_interrupt_count(void);
 

@@ -96,9 +96,7 @@ static bool same_handler(const struct sigaction *one, const struct sigaction *ot
                                      : one->sa_handler == other->sa_handler);
 }
 
-/* Lua unloads its modules in lua_close, but a handler that the host has chained behind
- * ours may still point into this one. */
-static void stay_mapped(void) {
+void xpio_system_stay_loaded(void) {
 #ifdef RTLD_NODELETE
   Dl_info info;
   if (dladdr(&chains_mutex, &info) != 0)
@@ -107,7 +105,6 @@ static void stay_mapped(void) {
 }
 
 static void install(struct chain *chain, struct sigaction action) {
-  stay_mapped();
   chain->previous = action;
   chain->has_previous = true;
   if (!is_handler(&action)) action.sa_flags = SA_RESTART | SA_NOCLDSTOP;

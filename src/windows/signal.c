@@ -89,9 +89,7 @@ static void add(uv_async_t *wakeup) {
   atomic_store(&entries, entry);
 }
 
-/* Lua unloads its modules in lua_close, but the runtime, a handler of the host's, and
- * threads of libuv's may still be about to call this one: it stays. */
-static void stay_loaded(void) {
+void xpio_system_stay_loaded(void) {
   HMODULE module;
   GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_PIN | GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS,
                      (const wchar_t *)(void *)&lock, &module);
@@ -99,7 +97,6 @@ static void stay_loaded(void) {
 
 void xpio_system_interrupt_add(uv_async_t *wakeup) {
   AcquireSRWLockExclusive(&lock);
-  stay_loaded();
   add(wakeup);
   chain();
   ReleaseSRWLockExclusive(&lock);
