@@ -15,6 +15,9 @@ description = {
   labels = { "network", "process", "async" },
 }
 
+-- Windows: with gcc, that is mingw-w64, and no other compiler.
+supported_platforms = { "unix", "mingw32" }
+
 dependencies = { "lua >= 5.4, < 5.6" }
 
 external_dependencies = {
@@ -26,6 +29,7 @@ build = {
   modules = {
     ["xpio.dispatcher"] = "src/lua/xpio/dispatcher.lua",
   },
+  -- What the system has, src/unix/features.h finds out.
   platforms = {
     unix = {
       modules = {
@@ -76,14 +80,7 @@ build = {
         },
       },
     },
-    linux = {
-      modules = {
-        xpio = {
-          defines = { "_GNU_SOURCE", "XPIO_HAVE_ACCEPT4", "XPIO_HAVE_EPOLL", "XPIO_HAVE_PIPE2" },
-        },
-      },
-    },
-    windows = {
+    mingw32 = {
       modules = {
         xpio = {
           sources = {

@@ -2,7 +2,7 @@
 local capability = require "capability"
 
 local root = os.getenv "XPIO_SOURCE_ROOT" or "."
-local needed = "meson.build CHANGELOG.md include rockspecs debian docs scripts"
+local needed = "meson.build README.md CHANGELOG.md include rockspecs debian docs types scripts"
 
 --- Runs `scripts/release --check` on a copy of the sources in which a shell command has
 --- changed something. Returns what it says, and its status.
@@ -37,6 +37,16 @@ describe("scripts/release", function()
     ["debian/changelog: the version is 9.9.9"] = "sed -i 's/(.*)/(9.9.9-1)/' debian/changelog",
     ["docs/reference.md: what _VERSION prints is 9.9.9"] =
       "sed -i 's/--> xpio 0.*/--> xpio 9.9.9/' docs/reference.md",
+    ["docs/reference.md: what xpio.version%(%) returns is 9.9.9"] =
+      [[sed -i "s/version (\`\"[0-9.]*/version (\`\"9.9.9/" docs/reference.md]],
+    ["docs/reference.md: the version in its first line is 9.9"] =
+      "sed -i '1,9s/^xpio [0-9.]* for/xpio 9.9 for/' docs/reference.md",
+    ["docs/installing.md: the version of xpio is 9.9.9"] =
+      "sed -i 's/--> xpio 0.*/--> xpio 9.9.9/' docs/installing.md",
+    ["types/xpio.lua: the version of xpio is 9.9.9"] =
+      [[sed -i 's/"xpio [0-9.]*"/"xpio 9.9.9"/' types/xpio.lua]],
+    [".rockspec: the archive is xpio%-9.9.9.tar.gz"] =
+      "sed -i 's/xpio-[0-9.]*tar/xpio-9.9.9.tar/' rockspecs/xpio-[0-9]*",
     ["CHANGELOG.md has no section"] = "sed -i '/^## /d' CHANGELOG.md",
   }
   for message, change in pairs(changes) do

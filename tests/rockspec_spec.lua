@@ -1,5 +1,8 @@
 --- The rockspecs say again what the build files say.
+local capability = require "capability"
 local lfs = require "lfs"
+local support = require "support"
+
 local root = os.getenv "XPIO_SOURCE_ROOT" or "."
 
 local function read(path)
@@ -56,7 +59,21 @@ describe("the rockspecs", function()
     local platforms = load_rockspec(current).build.platforms
     local portable, windows, unix = source_lists()
     assert.same(together(portable, unix), platforms.unix.modules.xpio.sources)
-    assert.same(together(portable, windows), platforms.windows.modules.xpio.sources)
+    assert.same(together(portable, windows), platforms.mingw32.modules.xpio.sources)
+  end)
+
+  it("leave to the sources what the system has, and these find what Meson finds", function()
+    for _, platform in pairs(load_rockspec(current).build.platforms) do
+      for _, name in ipairs(platform.modules.xpio.defines) do assert.not_matches("XPIO_HAVE", name) end
+    end
+    local program = os.getenv "XPIO_FEATURES_PROGRAM"
+    if not program then return capability.skip "the system interface is not that of Unix" end
+    local process <close> = assert(io.popen(support.command(program)))
+    local found, expected = {}, {}
+    for name in process:lines() do found[#found + 1] = name end
+    for name in os.getenv "XPIO_FEATURES":gmatch "XPIO_HAVE_[%w_]+" do expected[#expected + 1] = name end
+    table.sort(expected)
+    assert.same(expected, found)
   end)
 
   it("name the parts in Lua", function()

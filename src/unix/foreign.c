@@ -10,12 +10,13 @@
 #ifdef __linux__
 #include <sys/vfs.h>
 #endif
-#ifdef XPIO_HAVE_EPOLL
-#include <sys/epoll.h>
-#endif
 
 #include "../system.h"
 #include "unix.h"
+
+#ifdef XPIO_HAVE_EPOLL
+#include <sys/epoll.h>
+#endif
 
 int xpio_system_file_number(FILE *stream) {
   if (fflush(stream) != 0) return uv_translate_sys_error(errno);

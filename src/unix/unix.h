@@ -7,6 +7,7 @@
 #include <uv.h>
 
 #include "../system.h"
+#include "features.h"
 
 /* The numbers below it are the standard streams. */
 enum { XPIO_LOWEST_NUMBER = 3 };

@@ -3,13 +3,14 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
-#ifdef XPIO_HAVE_EPOLL
-#include <sys/epoll.h>
-#endif
 
 #include "../loop.h"
 #include "../system.h"
 #include "unix.h"
+
+#ifdef XPIO_HAVE_EPOLL
+#include <sys/epoll.h>
+#endif
 
 /* A watcher outlives its descriptor: libuv needs the handle until a later pass
  * of the loop has closed it. Then its memory is kept for the next one. */
