@@ -4,11 +4,6 @@ local capability = require "capability"
 
 local root = os.getenv "XPIO_SOURCE_ROOT" or "."
 
-local function read(path)
-  local file <close> = assert(io.open(root .. "/" .. path))
-  return file:read "a"
-end
-
 --- The pages of the manual: every file of docs/, and what stands at the top.
 local function pages()
   local result = { "README.md", "CONTRIBUTING.md", "CHANGELOG.md" }
@@ -81,7 +76,7 @@ function checks.sh(text)
   for name in text:gmatch "%f[%w./]scripts/([%w._-]+)" do
     assert.is_truthy(lfs.attributes(root .. "/scripts/" .. name), name)
   end
-  local options = read "meson_options.txt"
+  local options = support.read_source "meson_options.txt"
   for full_name in text:gmatch "%-D([%w_:]+)=" do
     local name = full_name:gsub("^xpio:", "")
     assert.is_truthy(meson_options[name] or options:find("option('" .. name .. "'", 1, true), name)
@@ -102,7 +97,7 @@ local function texts_in(folder)
   local texts = {}
   local function walk(path)
     local mode = lfs.attributes(root .. "/" .. path, "mode")
-    if mode == "file" then texts[#texts + 1] = read(path) end
+    if mode == "file" then texts[#texts + 1] = support.read_source(path) end
     if mode ~= "directory" then return end
     for name in lfs.dir(root .. "/" .. path) do
       if name ~= "." and name ~= ".." then walk(path .. "/" .. name) end
@@ -208,13 +203,13 @@ end
 describe("the manual", function()
   it("has programs in the pages that one reads first", function()
     for page, least in pairs { ["README.md"] = 3, ["docs/index.md"] = 4, ["docs/reference.md"] = 30 } do
-      local _, count = read(page):gsub("\n```lua\n", "")
+      local _, count = support.read_source(page):gsub("\n```lua\n", "")
       assert.is_true(count >= least, page)
     end
   end)
 
   it("has all pages in the contents of its site", function()
-    local contents = read "docs/site/mkdocs.yml"
+    local contents = support.read_source "docs/site/mkdocs.yml"
     for _, page in ipairs(pages()) do
       local name = page:match "[^/]+$"
       if name ~= "README.md" then assert.is_truthy(contents:find(": " .. name .. "\n", 1, true), name) end
@@ -225,7 +220,7 @@ end)
 describe("the reference manual", function()
   it("has a heading for every function and method", function()
     local xpio = require "xpio"
-    local text = read "docs/reference.md"
+    local text = support.read_source "docs/reference.md"
     for name, value in pairs(xpio) do
       if type(value) == "function" then
         assert.is_truthy(text:find("\n### `xpio." .. name .. "(", 1, true), name)
@@ -242,10 +237,10 @@ describe("the reference manual", function()
   end)
 
   it("has the sections that the comments in the source name", function()
-    local text = read "docs/reference.md"
+    local text = support.read_source "docs/reference.md"
     local named = 0
     for name in lfs.dir(root .. "/src") do
-      local source = name:match "%.c$" and read("src/" .. name):gsub("\n %* ", " ") or ""
+      local source = name:match "%.c$" and support.read_source("src/" .. name):gsub("\n %* ", " ") or ""
       for section in source:gmatch "Manual: ([%w ]+)%." do
         named = named + 1
         assert.is_truthy(text:find("\n## " .. section .. "\n", 1, true), section)

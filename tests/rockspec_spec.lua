@@ -5,11 +5,6 @@ local support = require "support"
 
 local root = os.getenv "XPIO_SOURCE_ROOT" or "."
 
-local function read(path)
-  local file <close> = assert(io.open(root .. "/" .. path))
-  return file:read "a"
-end
-
 local function load_rockspec(name)
   local rockspec = {}
   assert(loadfile(root .. "/rockspecs/" .. name, "t", rockspec))()
@@ -19,7 +14,7 @@ end
 --- The lists of sources in src/meson.build: the portable ones, those of Windows, of Unix.
 local function source_lists()
   local lists = {}
-  for text in read "src/meson.build":gmatch "files%((.-)%)" do
+  for text in support.read_source "src/meson.build":gmatch "files%((.-)%)" do
     local list = {}
     for name in text:gmatch "'([%w_/]+%.c)'" do list[#list + 1] = "src/" .. name end
     if #list > 1 then lists[#lists + 1] = list end
@@ -33,7 +28,7 @@ local function together(one, other)
   return all
 end
 
-local version = read "meson.build":match "version: '([%d.]+)'"
+local version = support.read_source "meson.build":match "version: '([%d.]+)'"
 local current = ("xpio-%s-1.rockspec"):format(version)
 
 describe("the rockspecs", function()

@@ -12,6 +12,12 @@ support.patience = 30
 --- Valgrind does not do all that the kernel does.
 support.under_valgrind = os.getenv "XPIO_UNDER_VALGRIND" ~= nil
 
+--- What is in a file of the project.
+function support.read_source(path)
+  local file <close> = assert(io.open((os.getenv "XPIO_SOURCE_ROOT" or ".") .. "/" .. path))
+  return file:read "a"
+end
+
 --- Sets the pause of the collector, and returns what it was.
 function support.set_pause(pause)
   if _VERSION == "Lua 5.4" then return collectgarbage("setpause", pause) end

@@ -1,14 +1,8 @@
+local support = require "support"
 local xpio = require "xpio"
 
-local root = os.getenv "XPIO_SOURCE_ROOT" or "."
-
-local function read(path)
-  local file <close> = assert(io.open(root .. "/" .. path))
-  return file:read "a"
-end
-
-local text = read "types/xpio.lua"
-local manual = read "docs/reference.md"
+local text = support.read_source "types/xpio.lua"
+local manual = support.read_source "docs/reference.md"
 
 --- The names of a list of parameters: "args [, env]" has two.
 local function count_of(parameters)
