@@ -1,5 +1,6 @@
 /* xpio: sockets, pipes and child processes for Lua, on libuv. The C interface, for
- * programs that have Lua and xpio in them: hosts, below. The manual has a page on them, "In C programs".
+ * programs that have Lua and xpio in them: hosts, below. The manual has a page on them,
+ * "In C programs".
  *
  * A host that has no loop of its own needs no more than this, after luaL_openlibs:
  *
