@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-enum { STATES = 100, THREADS = 4, ROUNDS = 20 };
+enum { STATES = 100, THREADS = 4, ROUNDS = 5 };
 
 static const char everything[] =
     "local xpio, dispatcher = require 'xpio', require 'xpio.dispatcher' "
