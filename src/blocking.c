@@ -14,20 +14,21 @@ void xpio_push_waiting(lua_State *L) {
   lua_pushlightuserdata(L, (void *)&waiting);
 }
 
-int xpio_try(lua_State *L, int (*attempt)(lua_State *L)) {
-  int results = attempt(L);
+int xpio_try(lua_State *L, enum xpio_type type, xpio_attempt *attempt) {
+  int results = attempt(L, xpio_check_type(L, 1, type), false);
   if (results != XPIO_WOULD_WAIT) return results;
   lua_pushnil(L);
   lua_pushliteral(L, "retry");
   return 2;
 }
 
-int xpio_when(lua_State *L, xpio_arm *arm) {
+int xpio_when(lua_State *L, enum xpio_type type, xpio_arm *arm) {
+  void *object = xpio_check_type(L, 1, type);
   luaL_checktype(L, 2, LUA_TTABLE);
   lua_settop(L, 2);
   const char *problem = xpio_prepare(L, 2);
   if (problem != NULL) return luaL_argerror(L, 2, problem);
-  return xpio_push_result(L, xpio_schedule(L, 2, arm, false));
+  return xpio_push_result(L, xpio_schedule(L, 2, arm, object, false));
 }
 
 static int no_operation(lua_State *L) {
@@ -37,10 +38,10 @@ static int no_operation(lua_State *L) {
 
 /* Waits on the main thread, which has no scheduler to yield to: a waiter on the
  * C stack, and the loop run until it is ready. Returns 0 or an error. */
-static int wait_in_place(lua_State *L, xpio_arm *arm) {
+static int wait_in_place(lua_State *L, xpio_arm *arm, void *object) {
   struct xpio_loop *loop = xpio_state(L)->loop;
   struct xpio_event *event;
-  int error = arm(L, &event);
+  int error = arm(object, &event);
   if (error < 0 || event == NULL) return error;
   struct xpio_tqueue queue;
   struct xpio_waiter waiter;
@@ -62,10 +63,10 @@ static int wait_in_place(lua_State *L, xpio_arm *arm) {
   return 0;
 }
 
-static int run(lua_State *L, const struct xpio_operation *operation);
+static int run(lua_State *L, const struct xpio_operation *operation, void *object, bool again);
 
-/* Above the slots of the operation lie the task that the call has scheduled, nil
- * at first, and while it is blocked, the waiter. */
+/* Above the slots of the operation lie the task that the call has scheduled, and while
+ * it is blocked, the waiter. */
 static int task_slot(const struct xpio_operation *operation) {
   return operation->slots + 1;
 }
@@ -85,14 +86,14 @@ static int resumed(lua_State *L, int status, lua_KContext context) {
   lua_closeslot(L, waiter_slot(operation));
   if (values > 0) return values;
   lua_settop(L, task_slot(operation));
-  return run(L, operation);
+  return run(L, operation, lua_touserdata(L, 1), true);
 }
 
 /* Schedules the call's task, perhaps again, and yields. */
-static int suspend(lua_State *L, const struct xpio_operation *operation, bool again) {
+static int suspend(lua_State *L, const struct xpio_operation *operation, void *object, bool again) {
   const char *problem = xpio_prepare(L, task_slot(operation));
   if (problem != NULL) return luaL_error(L, "current task: %s", problem);
-  int error = xpio_schedule(L, task_slot(operation), operation->arm, again);
+  int error = xpio_schedule(L, task_slot(operation), operation->arm, object, again);
   if (error < 0) return xpio_push_error(L, error);
   struct xpio_waiter *waiter = lua_touserdata(L, waiter_slot(operation));
   waiter->blocked = L;
@@ -102,52 +103,54 @@ static int suspend(lua_State *L, const struct xpio_operation *operation, bool ag
   return lua_yieldk(L, 1, (lua_KContext)operation, resumed);
 }
 
+/* Says that the call cannot wait; but if the attempt has not tried at all, it may yet
+ * succeed. */
+static int refuse(lua_State *L, const struct xpio_operation *operation, void *object,
+                  const char *problem) {
+  int results = operation->attempt(L, object, true);
+  return results != XPIO_WOULD_WAIT ? results : luaL_error(L, "%s", problem);
+}
+
 static bool on_main_thread(lua_State *L) {
   bool main = lua_pushthread(L);
   lua_pop(L, 1);
   return main;
 }
 
-/* Why the call cannot be suspended here, or null. Fills the task's slot, once: the
- * call goes on with its task whatever is current later. */
-static const char *obstacle(lua_State *L, const struct xpio_operation *operation) {
-  if (!lua_isyieldable(L) && on_main_thread(L))
-    return "this call would have to wait, but the host runs this loop";
-  if (!lua_isyieldable(L))
-    return "this call would have to wait, but its coroutine cannot yield here (inside table.sort "
-           "or string.gsub, say)";
-  if (!lua_isnil(L, task_slot(operation))) return NULL;
-  lua_getiuservalue(L, lua_upvalueindex(XPIO_UPVALUE_STATE), XPIO_STATE_CURRENT_TASK);
-  lua_replace(L, task_slot(operation));
-  if (!lua_isnil(L, task_slot(operation))) return NULL;
-  return "no current task: call xpio.setCurrentTask before a blocking call in a coroutine";
+static const char *why_not_yieldable(lua_State *L) {
+  if (on_main_thread(L)) return "this call would have to wait, but the host runs this loop";
+  return "this call would have to wait, but its coroutine cannot yield here (inside table.sort "
+         "or string.gsub, say)";
 }
 
-static int run(lua_State *L, const struct xpio_operation *operation) {
-  bool waited = !lua_isnil(L, task_slot(operation));
+/* Waits in the coroutine. The task is that which is current when it waits first, whatever
+ * is current later. */
+static int wait_suspended(lua_State *L, const struct xpio_operation *operation, void *object,
+                          bool again) {
+  if (!again && lua_getiuservalue(L, lua_upvalueindex(XPIO_UPVALUE_STATE),
+                                  XPIO_STATE_CURRENT_TASK) == LUA_TNIL)
+    return refuse(
+        L, operation, object,
+        "no current task: call xpio.setCurrentTask before a blocking call in a coroutine");
+  return suspend(L, operation, object, again);
+}
+
+static int run(lua_State *L, const struct xpio_operation *operation, void *object, bool again) {
   for (;;) {
-    xpio_state(L)->again = waited;
-    int results = operation->attempt(L);
+    int results = operation->attempt(L, object, again);
     if (results != XPIO_WOULD_WAIT) return results;
-    lua_settop(L, task_slot(operation));
-    if (!lua_isyieldable(L) && on_main_thread(L) && xpio_loop_may_run(xpio_state(L)->loop)) {
-      int error = wait_in_place(L, operation->arm);
-      if (error < 0) return xpio_push_error(L, error);
-      waited = true;
-      continue;
-    }
-    const char *problem = obstacle(L, operation);
-    if (problem == NULL) return suspend(L, operation, waited);
-    /* The attempt may not have tried at all: before complaining, make sure. */
-    xpio_state(L)->again = true;
-    results = operation->attempt(L);
-    if (results != XPIO_WOULD_WAIT) return results;
-    return luaL_error(L, "%s", problem);
+    if (lua_isyieldable(L)) return wait_suspended(L, operation, object, again);
+    if (!on_main_thread(L) || !xpio_loop_may_run(xpio_state(L)->loop))
+      return refuse(L, operation, object, why_not_yieldable(L));
+    int error = wait_in_place(L, operation->arm, object);
+    if (error < 0) return xpio_push_error(L, error);
+    again = true;
   }
 }
 
 int xpio_block(lua_State *L, const struct xpio_operation *operation) {
+  void *object = xpio_check_type(L, 1, operation->type);
   lua_settop(L, operation->arguments);
-  lua_settop(L, task_slot(operation));
-  return run(L, operation);
+  if (operation->slots > operation->arguments) lua_settop(L, operation->slots);
+  return run(L, operation, object, false);
 }

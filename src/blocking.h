@@ -3,27 +3,33 @@
 #define XPIO_BLOCKING_H
 
 #include <lua.h>
+#include <stdbool.h>
 
+#include "state.h"
 #include "waiter.h"
 
 /* What an attempt returns when the operation would have to wait. */
 enum { XPIO_WOULD_WAIT = -1 };
 
+/* Checks the arguments from the second on, makes its system calls until one would wait,
+ * and pushes the results; returns their number, or XPIO_WOULD_WAIT, which it may also
+ * say without trying when it knows. The object is the first argument. `again`: the call
+ * has waited; or, for once, it cannot, so that the attempt has to try. */
+typedef int xpio_attempt(lua_State *L, void *object, bool again);
+
 struct xpio_operation {
-  /* Checks the arguments, makes its system calls until one would wait, and pushes
-   * the results; returns their number, or XPIO_WOULD_WAIT, which it may also say
-   * without trying when it knows. It is called again after every wait, with the
-   * same stack up to `slots`. */
-  int (*attempt)(lua_State *L);
+  enum xpio_type type; /* of the first argument */
+  /* It is called again after every wait, with the same stack up to `slots`. */
+  xpio_attempt *attempt;
   xpio_arm *arm; /* what to wait for */
   int arguments; /* how many the Lua function takes */
   int slots;     /* these, and what the attempt keeps of its progress (at first nil) */
 };
 
 /* The bodies of the try_ form, the blocking form and the when_ form. */
-int xpio_try(lua_State *L, int (*attempt)(lua_State *L));
+int xpio_try(lua_State *L, enum xpio_type type, xpio_attempt *attempt);
 int xpio_block(lua_State *L, const struct xpio_operation *operation);
-int xpio_when(lua_State *L, xpio_arm *arm);
+int xpio_when(lua_State *L, enum xpio_type type, xpio_arm *arm);
 
 /* Pushes the value that blocking calls yield. */
 void xpio_push_waiting(lua_State *L);

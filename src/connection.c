@@ -30,8 +30,9 @@ static int socket_listen(lua_State *L) {
   return xpio_push_result(L, xpio_system_listen(&socket->descriptor, (int)backlog));
 }
 
-static int attempt_connect(lua_State *L) {
-  struct xpio_socket *socket = xpio_check_socket(L, 1);
+static int attempt_connect(lua_State *L, void *object, bool again) {
+  struct xpio_socket *socket = object;
+  (void)again;
   struct sockaddr_in address;
   if (!xpio_check_address(L, 2, &address)) return xpio_socket_push_refusal(L, socket, UV_EINVAL);
   int error = xpio_system_connect(&socket->descriptor, &address);
@@ -44,19 +45,21 @@ static int attempt_connect(lua_State *L) {
 /* socket:connect(address) -> the socket itself | nil, message, code
  * Blocking. EINVAL for a malformed address. Manual: Connections. */
 static int socket_connect(lua_State *L) {
-  static const struct xpio_operation connect = {attempt_connect, xpio_arm_write, 2, 2};
+  static const struct xpio_operation connect = {XPIO_TYPE_SOCKET, attempt_connect, xpio_arm_write,
+                                                2, 2};
   return xpio_block(L, &connect);
 }
 
 /* socket:try_connect(address): the same without waiting, or nil, "retry". */
 static int socket_try_connect(lua_State *L) {
-  return xpio_try(L, attempt_connect);
+  return xpio_try(L, XPIO_TYPE_SOCKET, attempt_connect);
 }
 
 /* The new socket is made before there is a connection to lose, and kept in slot
  * 2 for the next attempt when there is none. */
-static int attempt_accept(lua_State *L) {
-  struct xpio_socket *listener = xpio_check_socket(L, 1);
+static int attempt_accept(lua_State *L, void *object, bool again) {
+  struct xpio_socket *listener = object;
+  (void)again;
   if (!xpio_socket_is_open(listener)) return xpio_push_error(L, UV_EBADF);
   struct xpio_socket *accepted = xpio_test_type(L, 2, XPIO_TYPE_SOCKET);
   if (accepted == NULL) {
@@ -75,7 +78,8 @@ static int attempt_accept(lua_State *L) {
 /* socket:accept() -> socket | nil, message, code
  * Blocking; to be tried again when readable. Manual: Connections. */
 static int socket_accept(lua_State *L) {
-  static const struct xpio_operation accept = {attempt_accept, xpio_arm_read, 1, 2};
+  static const struct xpio_operation accept = {XPIO_TYPE_SOCKET, attempt_accept, xpio_arm_read, 1,
+                                               2};
   return xpio_block(L, &accept);
 }
 
@@ -83,7 +87,7 @@ static int socket_accept(lua_State *L) {
 static int socket_try_accept(lua_State *L) {
   lua_settop(L, 1);
   lua_pushnil(L);
-  return xpio_try(L, attempt_accept);
+  return xpio_try(L, XPIO_TYPE_SOCKET, attempt_accept);
 }
 
 static int push_name(lua_State *L, int error, const struct sockaddr_in *address) {

@@ -8,8 +8,9 @@
 #include "state.h"
 #include "transfer.h"
 
-static int attempt_receive(lua_State *L) {
-  struct xpio_socket *socket = xpio_check_socket(L, 1);
+static int attempt_receive(lua_State *L, void *object, bool again) {
+  struct xpio_socket *socket = object;
+  (void)again;
   size_t size = xpio_check_read_size(L, 2);
   if (!xpio_socket_is_open(socket)) return xpio_push_error(L, UV_EBADF);
   char *buffer = xpio_state_buffer(socket->state, size);
@@ -34,17 +35,19 @@ static int attempt_receive(lua_State *L) {
  * Of a stream: what read returns.
  * Blocking; to be tried again when readable. Manual: Datagrams. */
 static int socket_recvfrom(lua_State *L) {
-  static const struct xpio_operation receive = {attempt_receive, xpio_arm_read, 2, 2};
+  static const struct xpio_operation receive = {XPIO_TYPE_SOCKET, attempt_receive, xpio_arm_read, 2,
+                                                2};
   return xpio_block(L, &receive);
 }
 
 /* socket:try_recvfrom(size): the same without waiting, or nil, "retry". */
 static int socket_try_recvfrom(lua_State *L) {
-  return xpio_try(L, attempt_receive);
+  return xpio_try(L, XPIO_TYPE_SOCKET, attempt_receive);
 }
 
-static int attempt_send(lua_State *L) {
-  struct xpio_socket *socket = xpio_check_socket(L, 1);
+static int attempt_send(lua_State *L, void *object, bool again) {
+  struct xpio_socket *socket = object;
+  (void)again;
   size_t size;
   const char *data = luaL_checklstring(L, 2, &size);
   struct sockaddr_in address;
@@ -61,13 +64,13 @@ static int attempt_send(lua_State *L) {
  * data: a string or a number. EINVAL for a malformed address. Blocking; to be
  * tried again when writable. Manual: Datagrams. */
 static int socket_sendto(lua_State *L) {
-  static const struct xpio_operation send = {attempt_send, xpio_arm_write, 3, 3};
+  static const struct xpio_operation send = {XPIO_TYPE_SOCKET, attempt_send, xpio_arm_write, 3, 3};
   return xpio_block(L, &send);
 }
 
 /* socket:try_sendto(data, address): the same without waiting, or nil, "retry". */
 static int socket_try_sendto(lua_State *L) {
-  return xpio_try(L, attempt_send);
+  return xpio_try(L, XPIO_TYPE_SOCKET, attempt_send);
 }
 
 void xpio_datagram_open(lua_State *L) {

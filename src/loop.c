@@ -169,8 +169,9 @@ static void keep_alive(struct xpio_loop *loop, bool alive) {
 }
 
 void xpio_loop_count_scheduled(struct xpio_loop *loop, int difference) {
+  bool alive = loop->scheduled > 0;
   loop->scheduled += (size_t)difference;
-  keep_alive(loop, loop->scheduled > 0);
+  if (alive != (loop->scheduled > 0)) keep_alive(loop, !alive);
 }
 
 static void poll_now(struct xpio_loop *loop) {

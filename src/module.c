@@ -45,7 +45,6 @@ static struct xpio_state *open_state(lua_State *L) {
   state->loop = NULL;
   state->buffer = NULL;
   state->buffer_size = 0;
-  state->again = false;
   xpio_list_init(&state->sockets);
   xpio_list_init(&state->processes);
   for (int type = 0; type < XPIO_TYPES; type++) state->metatables[type] = NULL;

@@ -57,8 +57,9 @@ static struct xpio_process *check_process(lua_State *L) {
   return xpio_check_type(L, 1, XPIO_TYPE_PROCESS);
 }
 
-static int attempt_wait(lua_State *L) {
-  struct xpio_process *process = check_process(L);
+static int attempt_wait(lua_State *L, void *object, bool again) {
+  struct xpio_process *process = object;
+  (void)again;
   refresh(process);
   switch (process->ending) {
   case XPIO_RUNNING: return XPIO_WOULD_WAIT;
@@ -70,9 +71,8 @@ static int attempt_wait(lua_State *L) {
   return 2;
 }
 
-/* Whoever waits has checked the type already. */
-static int arm_wait(lua_State *L, struct xpio_event **event) {
-  struct xpio_process *process = lua_touserdata(L, 1);
+static int arm_wait(void *object, struct xpio_event **event) {
+  struct xpio_process *process = object;
   *event = NULL;
   if (process->ending != XPIO_RUNNING) return 0;
   int error = xpio_system_watch_child(process->child, on_ended, process);
@@ -88,21 +88,20 @@ static int arm_wait(lua_State *L, struct xpio_event **event) {
  * Waits for the process to end; ECHILD when its status went to someone else or the
  * object is closed. Manual: Processes. */
 static int process_wait(lua_State *L) {
-  static const struct xpio_operation operation = {attempt_wait, arm_wait, 1, 1};
+  static const struct xpio_operation operation = {XPIO_TYPE_PROCESS, attempt_wait, arm_wait, 1, 1};
   return xpio_block(L, &operation);
 }
 
 /* process:try_wait() -> as wait | nil, "retry"
  * Manual: Processes. */
 static int process_try_wait(lua_State *L) {
-  return xpio_try(L, attempt_wait);
+  return xpio_try(L, XPIO_TYPE_PROCESS, attempt_wait);
 }
 
 /* process:when_wait(task) -> true | nil, message, code
  * Schedules the task until the process has ended. Manual: Processes. */
 static int process_when_wait(lua_State *L) {
-  check_process(L);
-  return xpio_when(L, arm_wait);
+  return xpio_when(L, XPIO_TYPE_PROCESS, arm_wait);
 }
 
 /* The number of the signal at this argument, "KILL" if it is left out. */

@@ -59,35 +59,31 @@ bool xpio_to_number(lua_State *L, int index, int *number) {
   return exact;
 }
 
-/* Whoever waits has checked the type already. */
-static int arm(lua_State *L, int direction, struct xpio_event **event) {
-  struct xpio_socket *socket = lua_touserdata(L, 1);
+static int arm(struct xpio_socket *socket, int direction, struct xpio_event **event) {
   *event = NULL;
   return xpio_socket_is_open(socket) ? xpio_watch_arm(socket, direction, event) : 0;
 }
 
-int xpio_arm_read(lua_State *L, struct xpio_event **event) {
-  return arm(L, XPIO_READABLE, event);
+int xpio_arm_read(void *socket, struct xpio_event **event) {
+  return arm(socket, XPIO_READABLE, event);
 }
 
-int xpio_arm_write(lua_State *L, struct xpio_event **event) {
-  return arm(L, XPIO_WRITABLE, event);
+int xpio_arm_write(void *socket, struct xpio_event **event) {
+  return arm(socket, XPIO_WRITABLE, event);
 }
 
 /* socket:when_read(task) -> true | nil, message, code
  * Schedules the task until there is something to read or accept. Ready at once
  * when the socket is closed or cannot be read. Manual: Tasks. */
 static int socket_when_read(lua_State *L) {
-  xpio_check_socket(L, 1);
-  return xpio_when(L, xpio_arm_read);
+  return xpio_when(L, XPIO_TYPE_SOCKET, xpio_arm_read);
 }
 
 /* socket:when_write(task) -> true | nil, message, code
  * Schedules the task until the socket can be written or is connected. Ready at
  * once when it is closed or cannot be written. Manual: Tasks. */
 static int socket_when_write(lua_State *L) {
-  xpio_check_socket(L, 1);
-  return xpio_when(L, xpio_arm_write);
+  return xpio_when(L, XPIO_TYPE_SOCKET, xpio_arm_write);
 }
 
 /* socket:close() -> true | nil, "already closed"

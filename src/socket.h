@@ -46,9 +46,9 @@ static inline bool xpio_socket_is_open(const struct xpio_socket *socket) {
  * a number with a fraction too. Allocates nothing. */
 bool xpio_to_number(lua_State *L, int index, int *number);
 
-/* For operations on the socket at index 1 that wait to read or to write. */
-int xpio_arm_read(lua_State *L, struct xpio_event **event);
-int xpio_arm_write(lua_State *L, struct xpio_event **event);
+/* For operations on a socket that wait to read or to write. */
+int xpio_arm_read(void *socket, struct xpio_event **event);
+int xpio_arm_write(void *socket, struct xpio_event **event);
 
 /* Makes the metatable of sockets and leaves it on the stack. The other files of
  * socket methods then add theirs to it. */

@@ -23,9 +23,8 @@ struct xpio_state {
   struct xpio_loop *loop; /* null once lua_close has finalized the state */
   char *buffer;           /* what read and recvfrom read into */
   size_t buffer_size;
-  bool again;                 /* the attempt that runs now is that of a call which has waited */
-  struct xpio_link sockets;   /* all open sockets */
-  struct xpio_link processes; /* all process objects that have a child */
+  struct xpio_link sockets;           /* all open sockets */
+  struct xpio_link processes;         /* all process objects that have a child */
   const void *metatables[XPIO_TYPES]; /* their addresses, to check types by */
 };
 

@@ -72,7 +72,7 @@ static void poll_queue(lua_State *L, struct xpio_tqueue *queue, uint64_t timeout
 static int push_ready(lua_State *L, struct xpio_tqueue *queue) {
   size_t count = queue->ready_count;
   lua_settop(L, 1);
-  lua_getiuservalue(L, 1, XPIO_TQUEUE_WAITERS);
+  lua_getiuservalue(L, 1, XPIO_TQUEUE_SLOTS);
   lua_createtable(L, count < INT_MAX ? (int)count : INT_MAX, 0);
   if (count > queue->ready_count) count = queue->ready_count;
   for (size_t i = 1; i <= count; i++) {
@@ -91,7 +91,7 @@ static int tqueue_wait(lua_State *L) {
   struct xpio_tqueue *queue = check_queue(L);
   bool timed = lua_toboolean(L, 2);
   uint64_t timeout = timed ? check_timeout(L, 2) : XPIO_FOREVER;
-  bool scheduled = queue->waiting_count + queue->ready_count > 0;
+  bool scheduled = queue->scheduled > 0;
   if (queue->closed || queue->state->loop == NULL || (!timed && !scheduled)) {
     lua_pushnil(L);
     return 1;
@@ -104,14 +104,15 @@ static int tqueue_wait(lua_State *L) {
  * True when no task is scheduled on the queue. Manual: Task queues. */
 static int tqueue_is_empty(lua_State *L) {
   const struct xpio_tqueue *queue = check_queue(L);
-  lua_pushboolean(L, queue->waiting_count + queue->ready_count == 0);
+  lua_pushboolean(L, queue->scheduled == 0);
   return 1;
 }
 
 /* tostring(tqueue) -> "task queue (1 waiting, 0 ready)" */
 static int tqueue_tostring(lua_State *L) {
   const struct xpio_tqueue *queue = check_queue(L);
-  lua_pushfstring(L, "task queue (%I waiting, %I ready)", (LUAI_UACINT)queue->waiting_count,
+  lua_pushfstring(L, "task queue (%I waiting, %I ready)",
+                  (LUAI_UACINT)(queue->scheduled - queue->ready_count),
                   (LUAI_UACINT)queue->ready_count);
   return 1;
 }
@@ -133,7 +134,7 @@ int xpio_tqueue_new(lua_State *L) {
   struct xpio_tqueue *queue = lua_newuserdatauv(L, sizeof *queue, XPIO_TQUEUE_USER_VALUES);
   xpio_tqueue_init(queue, state);
   lua_newtable(L);
-  lua_setiuservalue(L, -2, XPIO_TQUEUE_WAITERS);
+  lua_setiuservalue(L, -2, XPIO_TQUEUE_SLOTS);
   xpio_set_metatable(L, XPIO_TYPE_TQUEUE);
   return 1;
 }

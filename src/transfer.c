@@ -53,18 +53,19 @@ static int read_some(lua_State *L, struct xpio_socket *socket, size_t size) {
   return 1;
 }
 
-static int attempt_read(lua_State *L) {
-  struct xpio_socket *socket = xpio_check_socket(L, 1);
+static int attempt_read(lua_State *L, void *object, bool again) {
+  struct xpio_socket *socket = object;
+  (void)again;
   return read_some(L, socket, xpio_check_read_size(L, 2));
 }
 
 /* After a short read it waits without trying: polling is level-triggered, so
  * what has come meanwhile is noticed, and a call that fails is saved. And before
  * those who have waited for what has come, it does not try to take it. */
-static int attempt_blocking_read(lua_State *L) {
-  struct xpio_socket *socket = xpio_check_socket(L, 1);
+static int attempt_blocking_read(lua_State *L, void *object, bool again) {
+  struct xpio_socket *socket = object;
   size_t size = xpio_check_read_size(L, 2);
-  bool awaited = xpio_socket_is_open(socket) && !socket->state->again &&
+  bool awaited = xpio_socket_is_open(socket) && !again &&
                  xpio_event_is_awaited(&socket->watch.readable);
   if (size == 0 || !(socket->read_all || awaited)) return read_some(L, socket, size);
   socket->read_all = false;
@@ -75,13 +76,14 @@ static int attempt_blocking_read(lua_State *L) {
  * size: the most bytes to return. "" for size 0, nil alone at the end of a
  * stream. Blocking; to be tried again when readable. Manual: Reading. */
 static int socket_read(lua_State *L) {
-  static const struct xpio_operation read = {attempt_blocking_read, xpio_arm_read, 2, 2};
+  static const struct xpio_operation read = {XPIO_TYPE_SOCKET, attempt_blocking_read, xpio_arm_read,
+                                             2, 2};
   return xpio_block(L, &read);
 }
 
 /* socket:try_read(size): the same without waiting, or nil, "retry". */
 static int socket_try_read(lua_State *L) {
-  return xpio_try(L, attempt_read);
+  return xpio_try(L, XPIO_TYPE_SOCKET, attempt_read);
 }
 
 /* On Windows libuv's buffers have lengths of 32 bits; and Linux takes less than 2 GiB
@@ -210,8 +212,9 @@ static ptrdiff_t write_some(lua_State *L, struct xpio_socket *socket, struct dat
   return written;
 }
 
-static int attempt_write(lua_State *L) {
-  struct xpio_socket *socket = xpio_check_socket(L, 1);
+static int attempt_write(lua_State *L, void *object, bool again) {
+  struct xpio_socket *socket = object;
+  (void)again;
   struct data data;
   check_data(L, &data);
   size_t asked;
@@ -226,7 +229,7 @@ static int attempt_write(lua_State *L) {
  * data: a string, a number, or an array of them; first: the byte to begin
  * with, 1 by default. One system call. Manual: Writing. */
 static int socket_try_write(lua_State *L) {
-  return xpio_try(L, attempt_write);
+  return xpio_try(L, XPIO_TYPE_SOCKET, attempt_write);
 }
 
 static void set_slot(lua_State *L, int slot, size_t value) {
@@ -260,14 +263,14 @@ static void load_data(lua_State *L, struct data *data) {
 
 /* Whether the call may return: not while the system has not taken what it was given,
  * unless there was a wait for that already, or there can be none. */
-static bool is_taken(lua_State *L, const struct xpio_socket *socket) {
-  return xpio_state(L)->again || !xpio_system_is_sending(&socket->descriptor);
+static bool is_taken(const struct xpio_socket *socket, bool again) {
+  return again || !xpio_system_is_sending(&socket->descriptor);
 }
 
 /* One system call even for no data: that sends an empty datagram, and notices
  * a closed socket. After a short write it waits without trying again. */
-static int attempt_blocking_write(lua_State *L) {
-  struct xpio_socket *socket = xpio_check_socket(L, 1);
+static int attempt_blocking_write(lua_State *L, void *object, bool again) {
+  struct xpio_socket *socket = object;
   struct data data;
   load_data(L, &data);
   ptrdiff_t written;
@@ -280,7 +283,7 @@ static int attempt_blocking_write(lua_State *L) {
   } while (written > 0 && !full && data.position < data.total);
   bool sending = written == UV_EAGAIN && xpio_system_is_sending(&socket->descriptor);
   bool whole = data.position == data.total && (written >= 0 || sending);
-  if (whole ? !is_taken(L, socket) : full) {
+  if (whole ? !is_taken(socket, again) : full) {
     save_data(L, &data);
     return XPIO_WOULD_WAIT;
   }
@@ -298,8 +301,8 @@ static int attempt_blocking_write(lua_State *L) {
  * As try_write, but returns when all is written. Blocking; to be tried again
  * when writable. Manual: Writing. */
 static int socket_write(lua_State *L) {
-  static const struct xpio_operation write = {attempt_blocking_write, xpio_arm_write, 3,
-                                              SLOT_BEFORE};
+  static const struct xpio_operation write = {XPIO_TYPE_SOCKET, attempt_blocking_write,
+                                              xpio_arm_write, 3, SLOT_BEFORE};
   return xpio_block(L, &write);
 }
 

@@ -10,7 +10,7 @@ void xpio_tqueue_init(struct xpio_tqueue *queue, struct xpio_state *state) {
   queue->state = state;
   xpio_list_init(&queue->ready);
   xpio_list_init(&queue->idle);
-  queue->waiting_count = queue->ready_count = 0;
+  queue->scheduled = queue->ready_count = 0;
   queue->slots = 0;
   queue->closed = false;
 }
@@ -24,46 +24,46 @@ void xpio_waiter_init(struct xpio_waiter *waiter, struct xpio_tqueue *queue) {
   waiter->served = false;
 }
 
-/* Counts the waiter's task where it is, or will be no more. After lua_close there is
- * no loop. */
-static void count(const struct xpio_waiter *waiter, int difference) {
-  struct xpio_tqueue *queue = waiter->queue;
+/* The difference that a waiter makes to the tasks that are scheduled, and to those that
+ * are ready. After lua_close there is no loop. */
+static void count_scheduled(struct xpio_tqueue *queue, int difference) {
   struct xpio_loop *loop = queue->state->loop;
-  if (waiter->state == XPIO_WAITER_IDLE) return;
-  bool ready = waiter->state == XPIO_WAITER_READY;
-  *(ready ? &queue->ready_count : &queue->waiting_count) += (size_t)difference;
-  if (loop == NULL) return;
-  if (ready) loop->ready += (size_t)difference;
-  xpio_loop_count_scheduled(loop, difference);
+  queue->scheduled += (size_t)difference;
+  if (loop != NULL) xpio_loop_count_scheduled(loop, difference);
 }
 
-/* Takes the waiter out of its list, for the caller to put it into another. */
-static void set_state(struct xpio_waiter *waiter, enum xpio_waiter_state state) {
-  xpio_list_remove(&waiter->link);
-  count(waiter, -1);
-  waiter->state = state;
-  count(waiter, 1);
+static void count_ready(struct xpio_tqueue *queue, int difference) {
+  struct xpio_loop *loop = queue->state->loop;
+  queue->ready_count += (size_t)difference;
+  if (loop != NULL) loop->ready += (size_t)difference;
 }
 
 static void make_ready(struct xpio_waiter *waiter) {
-  set_state(waiter, XPIO_WAITER_READY);
+  waiter->state = XPIO_WAITER_READY;
+  count_ready(waiter->queue, 1);
+  xpio_list_remove(&waiter->link);
   xpio_list_append(&waiter->queue->ready, &waiter->link);
 }
 
 void xpio_waiter_start(struct xpio_waiter *waiter, struct xpio_event *event, bool again) {
+  count_scheduled(waiter->queue, 1);
   if (event == NULL) {
     make_ready(waiter);
     return;
   }
-  set_state(waiter, XPIO_WAITER_WAITING);
+  waiter->state = XPIO_WAITER_WAITING;
   waiter->served = !again && event->served;
   if (!again) event->served = false;
+  xpio_list_remove(&waiter->link);
   xpio_list_append(&event->waiters, &waiter->link);
 }
 
 void xpio_waiter_stop(struct xpio_waiter *waiter) {
-  set_state(waiter, XPIO_WAITER_IDLE);
+  if (waiter->state == XPIO_WAITER_READY) count_ready(waiter->queue, -1);
+  if (waiter->state != XPIO_WAITER_IDLE) count_scheduled(waiter->queue, -1);
+  waiter->state = XPIO_WAITER_IDLE;
   waiter->blocked = NULL;
+  xpio_list_remove(&waiter->link);
 }
 
 void xpio_event_init(struct xpio_event *event) {
@@ -106,18 +106,23 @@ static void clear_fields(lua_State *L, int task) {
   clear_field(L, task, XPIO_UPVALUE_DEQUEUEDATA_FIELD);
 }
 
-/* Makes the waiter at this index idle and lets go of what it held; pushes the
- * task. Nothing here can fail, so a task is never half dequeued. */
-static void release(lua_State *L, int index) {
-  struct xpio_waiter *waiter = lua_touserdata(L, index);
+/* Sets an element of a slot of the array at this index to the value on top. */
+static void set_element(lua_State *L, int slots, lua_Integer slot, int element) {
+  lua_rawseti(L, slots, slot + element);
+}
+
+/* Makes a waiter idle and lets go of what the slots at this index hold for it; pushes
+ * the task. Nothing here can fail, so a task is never half dequeued: the elements are
+ * there already, and stay, for they do not become nil. */
+static void release(lua_State *L, struct xpio_waiter *waiter, int slots) {
   xpio_waiter_stop(waiter);
   xpio_list_append(&waiter->queue->idle, &waiter->link);
-  lua_getiuservalue(L, index, XPIO_WAITER_TASK);
+  lua_rawgeti(L, slots, waiter->slot + XPIO_SLOT_TASK);
   clear_fields(L, lua_gettop(L));
-  lua_pushnil(L);
-  lua_setiuservalue(L, index, XPIO_WAITER_TASK);
-  lua_pushnil(L);
-  lua_setiuservalue(L, index, XPIO_WAITER_OBJECT);
+  lua_pushboolean(L, 0);
+  set_element(L, slots, waiter->slot, XPIO_SLOT_TASK);
+  lua_pushboolean(L, 0);
+  set_element(L, slots, waiter->slot, XPIO_SLOT_OBJECT);
 }
 
 /* Sees to it that the queue at this index has an idle waiter. Collecting garbage
@@ -125,13 +130,20 @@ static void release(lua_State *L, int index) {
 static void reserve_waiter(lua_State *L, int index) {
   struct xpio_tqueue *queue = lua_touserdata(L, index);
   while (xpio_list_empty(&queue->idle)) {
-    lua_getiuservalue(L, index, XPIO_TQUEUE_WAITERS);
+    lua_getiuservalue(L, index, XPIO_TQUEUE_SLOTS);
+    int slots = lua_gettop(L);
     struct xpio_waiter *waiter = lua_newuserdatauv(L, sizeof *waiter, XPIO_WAITER_USER_VALUES);
     xpio_waiter_init(waiter, queue);
     waiter->slot = queue->slots + 1;
     xpio_set_metatable(L, XPIO_TYPE_WAITER);
-    lua_rawseti(L, -2, waiter->slot);
-    queue->slots = waiter->slot;
+    lua_pushvalue(L, slots);
+    lua_setiuservalue(L, -2, XPIO_WAITER_SLOTS);
+    lua_pushboolean(L, 0);
+    set_element(L, slots, waiter->slot, XPIO_SLOT_TASK);
+    lua_pushboolean(L, 0);
+    set_element(L, slots, waiter->slot, XPIO_SLOT_OBJECT);
+    set_element(L, slots, waiter->slot, XPIO_SLOT_WAITER);
+    queue->slots += XPIO_SLOT_ELEMENTS;
     xpio_list_append(&queue->idle, &waiter->link);
     lua_pop(L, 1);
   }
@@ -152,7 +164,7 @@ const char *xpio_prepare(lua_State *L, int task) {
   return NULL;
 }
 
-int xpio_schedule(lua_State *L, int task, xpio_arm *arm, bool again) {
+int xpio_schedule(lua_State *L, int task, xpio_arm *arm, void *object, bool again) {
   int index = lua_gettop(L);
   struct xpio_tqueue *queue = lua_touserdata(L, index);
   if (queue->closed || queue->state->loop == NULL) {
@@ -160,45 +172,50 @@ int xpio_schedule(lua_State *L, int task, xpio_arm *arm, bool again) {
     return UV_EBADF;
   }
   struct xpio_waiter *waiter = XPIO_CONTAINER(queue->idle.next, struct xpio_waiter, link);
-  lua_getiuservalue(L, index, XPIO_TQUEUE_WAITERS);
-  lua_rawgeti(L, index + 1, waiter->slot);
-  set_field(L, task, XPIO_UPVALUE_DEQUEUEDATA_FIELD, index + 2);
+  int slots = index + 1, waiter_index = index + 2;
+  lua_getiuservalue(L, index, XPIO_TQUEUE_SLOTS);
+  lua_rawgeti(L, slots, waiter->slot + XPIO_SLOT_WAITER);
+  set_field(L, task, XPIO_UPVALUE_DEQUEUEDATA_FIELD, waiter_index);
   set_field(L, task, XPIO_UPVALUE_DEQUEUE_FIELD, lua_upvalueindex(XPIO_UPVALUE_DEQUEUE));
   struct xpio_event *event = NULL;
-  int error = arm(L, &event);
+  int error = arm(object, &event);
   if (error < 0) {
     clear_fields(L, task);
     lua_settop(L, index - 1);
     return error;
   }
   lua_pushvalue(L, task);
-  lua_setiuservalue(L, index + 2, XPIO_WAITER_TASK);
+  set_element(L, slots, waiter->slot, XPIO_SLOT_TASK);
   lua_pushvalue(L, 1);
-  lua_setiuservalue(L, index + 2, XPIO_WAITER_OBJECT);
+  set_element(L, slots, waiter->slot, XPIO_SLOT_OBJECT);
   xpio_waiter_start(waiter, event, again);
-  lua_copy(L, index + 2, index);
+  lua_replace(L, index);
   lua_settop(L, index);
   return 0;
 }
 
-void xpio_collect(lua_State *L, struct xpio_tqueue *queue, int waiters) {
-  const struct xpio_waiter *waiter = XPIO_CONTAINER(queue->ready.next, struct xpio_waiter, link);
-  lua_rawgeti(L, waiters, waiter->slot);
-  release(L, lua_gettop(L));
-  lua_replace(L, -2);
+void xpio_collect(lua_State *L, struct xpio_tqueue *queue, int slots) {
+  release(L, XPIO_CONTAINER(queue->ready.next, struct xpio_waiter, link), slots);
 }
 
 void xpio_dequeue_all(lua_State *L, int index) {
-  struct xpio_tqueue *queue = lua_touserdata(L, index);
-  lua_getiuservalue(L, index, XPIO_TQUEUE_WAITERS);
-  int waiters = lua_gettop(L);
-  for (lua_Integer slot = 1; slot <= queue->slots; slot++) {
-    lua_rawgeti(L, waiters, slot);
-    const struct xpio_waiter *waiter = lua_touserdata(L, -1);
-    if (waiter->state != XPIO_WAITER_IDLE) release(L, lua_gettop(L));
-    lua_settop(L, waiters);
+  const struct xpio_tqueue *queue = lua_touserdata(L, index);
+  lua_getiuservalue(L, index, XPIO_TQUEUE_SLOTS);
+  int slots = lua_gettop(L);
+  for (lua_Integer slot = 1; slot <= queue->slots; slot += XPIO_SLOT_ELEMENTS) {
+    lua_rawgeti(L, slots, slot + XPIO_SLOT_WAITER);
+    struct xpio_waiter *waiter = lua_touserdata(L, -1);
+    if (waiter->state != XPIO_WAITER_IDLE) release(L, waiter, slots);
+    lua_settop(L, slots);
   }
   lua_pop(L, 1);
+}
+
+/* Takes the task of the waiter at this index, which is not idle, out of its queue. */
+static void dequeue_waiter(lua_State *L, int index) {
+  lua_getiuservalue(L, index, XPIO_WAITER_SLOTS);
+  release(L, lua_touserdata(L, index), lua_gettop(L));
+  lua_pop(L, 2);
 }
 
 /* task:_dequeue() -> nothing
@@ -213,9 +230,10 @@ static int dequeue(lua_State *L) {
   const struct xpio_waiter *waiter = xpio_test_type(L, 2, XPIO_TYPE_WAITER);
   if (waiter == NULL || waiter->state == XPIO_WAITER_IDLE)
     return luaL_argerror(L, 1, "the task is not scheduled");
-  lua_getiuservalue(L, 2, XPIO_WAITER_TASK);
-  if (!lua_rawequal(L, 1, 3)) return luaL_argerror(L, 1, "_dequeuedata is another task's");
-  release(L, 2);
+  lua_getiuservalue(L, 2, XPIO_WAITER_SLOTS);
+  lua_rawgeti(L, 3, waiter->slot + XPIO_SLOT_TASK);
+  if (!lua_rawequal(L, 1, 4)) return luaL_argerror(L, 1, "_dequeuedata is another task's");
+  dequeue_waiter(L, 2);
   return 0;
 }
 
@@ -224,9 +242,7 @@ static int dequeue(lua_State *L) {
  * blocked in one call at a time. */
 void xpio_unblock(lua_State *L, int index) {
   const struct xpio_waiter *waiter = lua_touserdata(L, index);
-  if (waiter->blocked != L) return;
-  release(L, index);
-  lua_pop(L, 1);
+  if (waiter->blocked == L) dequeue_waiter(L, index);
 }
 
 /* Called by Lua when the coroutine of a blocked call is closed. No program can get

@@ -1,8 +1,8 @@
 /* Waiters: one stands for one task on one queue.
  *
  * A waiter is a userdata of the queue, kept and reused by it. While it is
- * scheduled it holds the task and the object waited for as user values, so
- * that both live as long as the queue does. `task._dequeuedata` is the waiter.
+ * scheduled the queue holds the task and the object waited for beside it, so that
+ * both live as long as the queue does. `task._dequeuedata` is the waiter.
  *
  *              schedule                 wake                  collect
  *     idle ---------------> waiting ------------> ready ----------------> idle
@@ -27,9 +27,10 @@ struct xpio_tqueue {
   struct xpio_state *state;
   struct xpio_link ready; /* waiters whose event has come, in that order */
   struct xpio_link idle;  /* waiters for reuse */
-  size_t waiting_count, ready_count;
-  lua_Integer slots; /* waiters made: the length of the queue's first user value */
-  bool closed;       /* finalized: takes no more tasks */
+  size_t scheduled;       /* tasks that are waiting or ready */
+  size_t ready_count;     /* those that are ready */
+  lua_Integer slots;      /* the length of the queue's user value */
+  bool closed;            /* finalized: takes no more tasks */
 };
 
 enum xpio_waiter_state { XPIO_WAITER_IDLE, XPIO_WAITER_WAITING, XPIO_WAITER_READY };
@@ -50,18 +51,21 @@ struct xpio_waiter {
   struct xpio_tqueue *queue;
   /* The coroutine whose blocking call scheduled it, else null; only compared. */
   const lua_State *blocked;
-  lua_Integer slot; /* where the queue keeps it */
+  lua_Integer slot; /* where the queue keeps it: one of its user value */
   enum xpio_waiter_state state;
   bool served; /* its task had its turn when it began to wait */
 };
 
-/* The user values of a waiter, and of a queue. */
-enum { XPIO_WAITER_TASK = 1, XPIO_WAITER_OBJECT, XPIO_WAITER_USER_VALUES = 2 };
-enum { XPIO_TQUEUE_WAITERS = 1, XPIO_TQUEUE_USER_VALUES = 1 };
+/* The user value of a queue, and of its waiters, is an array of slots. These have three
+ * elements each: a waiter, its task, and the object waited for; the latter two are false
+ * while it is idle. */
+enum { XPIO_TQUEUE_SLOTS = 1, XPIO_TQUEUE_USER_VALUES = 1 };
+enum { XPIO_WAITER_SLOTS = 1, XPIO_WAITER_USER_VALUES = 1 };
+enum { XPIO_SLOT_WAITER, XPIO_SLOT_TASK, XPIO_SLOT_OBJECT, XPIO_SLOT_ELEMENTS };
 
-/* Finds the event of the object at stack index 1 to wait for, and sees to it that
- * it will be noticed. Null when it is there already. Returns 0 or an error. */
-typedef int xpio_arm(lua_State *L, struct xpio_event **event);
+/* Finds the event of the object to wait for, and sees to it that it will be noticed.
+ * Null when it is there already. Returns 0 or an error. */
+typedef int xpio_arm(void *object, struct xpio_event **event);
 
 /* An empty queue, and a waiter of it that no Lua value stands for. */
 void xpio_tqueue_init(struct xpio_tqueue *queue, struct xpio_state *state);
@@ -73,11 +77,11 @@ void xpio_waiter_init(struct xpio_waiter *waiter, struct xpio_tqueue *queue);
 const char *xpio_prepare(lua_State *L, int task);
 
 /* Schedules the task at index `task` on the queue on top of the stack, right after
- * xpio_prepare, to wait for an event of the object at index 1. Replaces the queue
- * by the waiter and returns 0; on failure pops it, returns the error, and the task
- * is as it was. May raise a memory error; the task is not scheduled then. `again`:
+ * xpio_prepare, to wait for an event of the object, the userdata at index 1. Replaces
+ * the queue by the waiter and returns 0; on failure pops it, returns the error, and the
+ * task is as it was. May raise a memory error; the task is not scheduled then. `again`:
  * the task was woken in vain. */
-int xpio_schedule(lua_State *L, int task, xpio_arm *arm, bool again);
+int xpio_schedule(lua_State *L, int task, xpio_arm *arm, void *object, bool again);
 
 /* Lets an idle waiter wait for the event, or makes it ready when that is null. */
 void xpio_waiter_start(struct xpio_waiter *waiter, struct xpio_event *event, bool again);
@@ -108,8 +112,8 @@ void xpio_wake(struct xpio_event *event);
 void xpio_unblock(lua_State *L, int index);
 
 /* Takes the first ready waiter's task out of the queue and pushes it. There must
- * be one. `waiters` is the index of the queue's user value. Allocates nothing. */
-void xpio_collect(lua_State *L, struct xpio_tqueue *queue, int waiters);
+ * be one. `slots` is the index of the queue's user value. Allocates nothing. */
+void xpio_collect(lua_State *L, struct xpio_tqueue *queue, int slots);
 
 /* Takes all tasks out of a queue, whose userdata is at this index. */
 void xpio_dequeue_all(lua_State *L, int queue);
