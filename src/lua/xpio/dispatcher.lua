@@ -3,20 +3,33 @@ local xpio = require "xpio"
 local queue = xpio.tqueue()
 local sleepers = {} -- the sleeping tasks, the next one to wake last
 
-local function resume(task, ...)
-  local caller = xpio.getCurrentTask()
-  xpio.setCurrentTask(task)
-  local ok, message = coroutine.resume(task.coroutine, ...)
-  xpio.setCurrentTask(caller)
-  if ok then return end
+-- At hand, for they are called most.
+local getCurrentTask, setCurrentTask = xpio.getCurrentTask, xpio.setCurrentTask
+local coresume = coroutine.resume
+
+local function report(task, message)
   io.stderr:write(debug.traceback(task.coroutine, tostring(message)), "\n")
   coroutine.close(task.coroutine) -- its <close> variables are still open
+end
+
+--- Resume tasks without values, for a blocked call would take them for its results.
+local function resume(tasks)
+  for i = 1, #tasks do
+    local task = tasks[i]
+    setCurrentTask(task)
+    local ok, message = coresume(task.coroutine)
+    if not ok then report(task, message) end
+  end
 end
 
 --- Start `f(...)` as a task. It runs at once, until it blocks.
 ---@param f function
 local function start(f, ...)
-  resume({ _queue = queue, coroutine = coroutine.create(f) }, ...)
+  local caller, task = getCurrentTask(), { _queue = queue, coroutine = coroutine.create(f) }
+  setCurrentTask(task)
+  local ok, message = coresume(task.coroutine, ...)
+  setCurrentTask(caller)
+  if not ok then report(task, message) end
 end
 
 --- Let the other tasks run for at least so many seconds; 0 gives each a turn.
@@ -42,9 +55,10 @@ end
 ---@return number?
 local function step(timeout)
   local ready = queue:wait(math.min(due() or 0, timeout or math.huge)) or {}
-  local now = xpio.gettime()
-  for _, task in ipairs(ready) do resume(task) end -- values would be its call's results
-  while sleepers[1] and sleepers[#sleepers].wake <= now do resume(table.remove(sleepers)) end
+  local now, caller = xpio.gettime(), getCurrentTask()
+  resume(ready)
+  while sleepers[1] and sleepers[#sleepers].wake <= now do resume { table.remove(sleepers) } end
+  setCurrentTask(caller)
   return due()
 end
 
