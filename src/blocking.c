@@ -151,6 +151,5 @@ static int run(lua_State *L, const struct xpio_operation *operation, void *objec
 int xpio_block(lua_State *L, const struct xpio_operation *operation) {
   void *object = xpio_check_type(L, 1, operation->type);
   lua_settop(L, operation->arguments);
-  if (operation->slots > operation->arguments) lua_settop(L, operation->slots);
   return run(L, operation, object, false);
 }

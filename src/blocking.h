@@ -19,11 +19,12 @@ typedef int xpio_attempt(lua_State *L, void *object, bool again);
 
 struct xpio_operation {
   enum xpio_type type; /* of the first argument */
-  /* It is called again after every wait, with the same stack up to `slots`. */
+  /* It is called with the arguments alone. When it would wait it leaves `slots` values on
+   * the stack, and after the wait it is called again with these, and another one above. */
   xpio_attempt *attempt;
   xpio_arm *arm; /* what to wait for */
   int arguments; /* how many the Lua function takes */
-  int slots;     /* these, and what the attempt keeps of its progress (at first nil) */
+  int slots;     /* these, and what the attempt keeps of its progress */
 };
 
 /* The bodies of the try_ form, the blocking form and the when_ form. */

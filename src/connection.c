@@ -59,13 +59,8 @@ static int socket_try_connect(lua_State *L) {
  * 2 for the next attempt when there is none. */
 static int attempt_accept(lua_State *L, void *object, bool again) {
   struct xpio_socket *listener = object;
-  (void)again;
   if (!xpio_socket_is_open(listener)) return xpio_push_error(L, UV_EBADF);
-  struct xpio_socket *accepted = xpio_test_type(L, 2, XPIO_TYPE_SOCKET);
-  if (accepted == NULL) {
-    accepted = xpio_socket_new(L);
-    lua_replace(L, 2);
-  }
+  struct xpio_socket *accepted = again ? lua_touserdata(L, 2) : xpio_socket_new(L);
   int error = xpio_system_accept(&listener->descriptor, &accepted->descriptor);
   xpio_event_attempted(&listener->watch.readable, error);
   if (error == UV_EAGAIN) return XPIO_WOULD_WAIT;
@@ -86,7 +81,6 @@ static int socket_accept(lua_State *L) {
 /* socket:try_accept(): the same without waiting, or nil, "retry". */
 static int socket_try_accept(lua_State *L) {
   lua_settop(L, 1);
-  lua_pushnil(L);
   return xpio_try(L, XPIO_TYPE_SOCKET, attempt_accept);
 }
 

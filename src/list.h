@@ -21,6 +21,13 @@ static inline bool xpio_list_empty(const struct xpio_link *head) {
   return head->next == head;
 }
 
+static inline void xpio_list_prepend(struct xpio_link *head, struct xpio_link *link) {
+  link->next = head->next;
+  link->previous = head;
+  head->next->previous = link;
+  head->next = link;
+}
+
 static inline void xpio_list_append(struct xpio_link *head, struct xpio_link *link) {
   link->next = head;
   link->previous = head->previous;

@@ -63,7 +63,8 @@ static struct xpio_state *open_state(lua_State *L) {
 /* xpio.setCurrentTask(task | nil)
  * Sets the task that blocking calls schedule. Manual: Tasks. */
 static int set_current_task(lua_State *L) {
-  if (!lua_isnoneornil(L, 1)) luaL_checktype(L, 1, LUA_TTABLE);
+  int type = lua_type(L, 1);
+  if (type != LUA_TTABLE && type > LUA_TNIL) luaL_typeerror(L, 1, "table");
   lua_settop(L, 1);
   lua_setiuservalue(L, lua_upvalueindex(XPIO_UPVALUE_STATE), XPIO_STATE_CURRENT_TASK);
   return 0;
@@ -74,6 +75,47 @@ static int set_current_task(lua_State *L) {
 static int get_current_task(lua_State *L) {
   lua_getiuservalue(L, lua_upvalueindex(XPIO_UPVALUE_STATE), XPIO_STATE_CURRENT_TASK);
   return 1;
+}
+
+/* Resumes the coroutine with the values on top of the stack, and pushes what
+ * coroutine.resume returns; returns the number of that. */
+static int resume_coroutine(lua_State *L, lua_State *coroutine, int values) {
+  int results;
+  if (!lua_checkstack(coroutine, values)) {
+    lua_pushboolean(L, 0);
+    lua_pushliteral(L, "too many arguments to resume");
+    return 2;
+  }
+  lua_xmove(L, coroutine, values);
+  int status = lua_resume(coroutine, L, values, &results);
+  bool succeeded = status == LUA_OK || status == LUA_YIELD;
+  if (!succeeded) results = 1;
+  if (!lua_checkstack(L, results + 1)) {
+    lua_pop(coroutine, results);
+    lua_pushboolean(L, 0);
+    lua_pushliteral(L, "too many results to resume");
+    return 2;
+  }
+  lua_pushboolean(L, succeeded);
+  lua_xmove(coroutine, L, results);
+  return results + 1;
+}
+
+/* xpio.resume(task, coroutine, ...) -> true, values | false, message
+ * coroutine.resume, in which this is the current task. Manual: Tasks. */
+static int resume(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_State *coroutine = lua_tothread(L, 2);
+  if (coroutine == NULL) luaL_typeerror(L, 2, "coroutine");
+  int values = lua_gettop(L) - 2, state = lua_upvalueindex(XPIO_UPVALUE_STATE);
+  lua_pushvalue(L, 1);
+  lua_getiuservalue(L, state, XPIO_STATE_CURRENT_TASK);
+  lua_replace(L, 1);
+  lua_setiuservalue(L, state, XPIO_STATE_CURRENT_TASK);
+  int results = resume_coroutine(L, coroutine, values);
+  lua_pushvalue(L, 1);
+  lua_setiuservalue(L, state, XPIO_STATE_CURRENT_TASK);
+  return results;
 }
 
 /* xpio.gettime() -> seconds
@@ -158,6 +200,7 @@ static int open_module(lua_State *L) {
       {"tqueue", xpio_tqueue_new},
       {"setCurrentTask", set_current_task},
       {"getCurrentTask", get_current_task},
+      {"resume", resume},
       {"gettime", get_time},
       {"version", version},
       {"sigpipe", sigpipe},

@@ -18,6 +18,7 @@ struct xpio_process *xpio_process_new(lua_State *L) {
   process->pid = 0;
   process->ending = XPIO_LOST;
   process->status = 0;
+  process->object.finalized = false;
   xpio_set_metatable(L, XPIO_TYPE_PROCESS);
   return process;
 }
@@ -147,7 +148,9 @@ static int process_pid(lua_State *L) {
 
 /* The body of __gc and of __close. */
 static int process_gc(lua_State *L) {
-  xpio_process_close(check_process(L));
+  struct xpio_process *process = check_process(L);
+  xpio_finalized(L, process, XPIO_TYPE_PROCESS);
+  xpio_process_close(process);
   return 0;
 }
 

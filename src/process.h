@@ -5,12 +5,12 @@
 #include <lua.h>
 
 #include "list.h"
+#include "state.h"
 #include "system_child.h"
 #include "waiter.h"
 
-struct xpio_state;
-
 struct xpio_process {
+  struct xpio_object object;
   struct xpio_child *child; /* null before it is spawned, and once it is given up */
   struct xpio_event ended;
   struct xpio_state *state;

@@ -13,6 +13,7 @@ struct xpio_socket *xpio_socket_new(lua_State *L) {
   struct xpio_socket *socket = lua_newuserdatauv(L, sizeof *socket, 0);
   xpio_descriptor_init(&socket->descriptor, xpio_state(L)->loop);
   xpio_watch_init(&socket->watch);
+  socket->object.finalized = false;
   socket->state = xpio_state(L);
   xpio_list_init(&socket->open);
   socket->read_all = false;
@@ -103,6 +104,7 @@ static int socket_close(lua_State *L) {
 /* The body of __gc and of __close. */
 static int socket_gc(lua_State *L) {
   struct xpio_socket *socket = xpio_check_socket(L, 1);
+  xpio_finalized(L, socket, XPIO_TYPE_SOCKET);
   if (xpio_socket_is_open(socket)) xpio_socket_close(socket);
   return 0;
 }

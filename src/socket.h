@@ -6,12 +6,12 @@
 #include <stdbool.h>
 
 #include "list.h"
+#include "state.h"
 #include "system.h"
 #include "watch.h"
 
-struct xpio_state;
-
 struct xpio_socket {
+  struct xpio_object object;
   struct xpio_descriptor descriptor;
   struct xpio_watch watch;
   struct xpio_state *state;

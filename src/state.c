@@ -13,12 +13,28 @@ const char *xpio_type_name(enum xpio_type type) {
   return type_names[type];
 }
 
-void *xpio_test_type(lua_State *L, int index, enum xpio_type type) {
-  void *object = lua_touserdata(L, index); /* null for a table that borrows the metatable */
-  if (object == NULL || !lua_getmetatable(L, index)) return NULL;
-  const void *metatable = lua_topointer(L, -1);
+static bool has_metatable(lua_State *L, int index, const void *metatable) {
+  if (!lua_getmetatable(L, index)) return false;
+  const void *found = lua_topointer(L, -1);
   lua_pop(L, 1);
-  return metatable == xpio_state(L)->metatables[type] ? object : NULL;
+  return found == metatable;
+}
+
+/* Most calls are of the object that the call before was of: its address is known to be one
+ * of an object until that is finalized. */
+void *xpio_test_type(lua_State *L, int index, enum xpio_type type) {
+  struct xpio_state *state = xpio_state(L);
+  struct xpio_object *object = lua_touserdata(L, index); /* null for a table with the metatable */
+  if (object == NULL || object == state->checked[type]) return object;
+  if (!has_metatable(L, index, state->metatables[type])) return NULL;
+  if (!object->finalized) state->checked[type] = object;
+  return object;
+}
+
+void xpio_finalized(lua_State *L, void *object, enum xpio_type type) {
+  struct xpio_state *state = xpio_state(L);
+  ((struct xpio_object *)object)->finalized = true;
+  if (state->checked[type] == object) state->checked[type] = NULL;
 }
 
 void *xpio_check_type(lua_State *L, int argument, enum xpio_type type) {

@@ -26,6 +26,14 @@ struct xpio_state {
   struct xpio_link sockets;           /* all open sockets */
   struct xpio_link processes;         /* all process objects that have a child */
   const void *metatables[XPIO_TYPES]; /* their addresses, to check types by */
+  const void *checked[XPIO_TYPES];    /* the object of each type that was found last, or null */
+};
+
+/* What the objects of all types begin with. */
+struct xpio_object {
+  /* It was, or has no finalizer: its memory may become something else without a word, so
+   * that its address says nothing. */
+  bool finalized;
 };
 
 /* The upvalues that all of xpio's C functions share. The field names are there
@@ -65,6 +73,9 @@ void *xpio_test_type(lua_State *L, int index, enum xpio_type type);
 
 /* The same for an argument; raises an argument error. */
 void *xpio_check_type(lua_State *L, int argument, enum xpio_type type);
+
+/* To be called by the finalizer of a type, with the object. */
+void xpio_finalized(lua_State *L, void *object, enum xpio_type type);
 
 /* "xpio.socket", say. */
 const char *xpio_type_name(enum xpio_type type);

@@ -121,6 +121,7 @@ static int tqueue_tostring(lua_State *L) {
  * usable, as one that takes no tasks. */
 static int tqueue_gc(lua_State *L) {
   struct xpio_tqueue *queue = check_queue(L);
+  xpio_finalized(L, queue, XPIO_TYPE_TQUEUE);
   queue->closed = true;
   xpio_dequeue_all(L, 1);
   return 0;

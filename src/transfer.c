@@ -95,6 +95,7 @@ static unsigned clamp(size_t size) {
 
 /* The data argument, and how far it has been written. */
 struct data {
+  const char *string;  /* null for an array */
   size_t start;        /* the position where this write began */
   size_t position;     /* the bytes before it are written, or were skipped */
   size_t total;        /* the length of all */
@@ -103,7 +104,14 @@ struct data {
 };
 
 /* Where a blocking write keeps that between attempts. */
-enum { SLOT_START = 4, SLOT_POSITION, SLOT_TOTAL, SLOT_ELEMENT, SLOT_BEFORE };
+enum {
+  SLOT_START = 4,
+  SLOT_POSITION,
+  SLOT_TOTAL,
+  SLOT_ELEMENT,
+  SLOT_BEFORE,
+  SLOT_LAST = SLOT_BEFORE
+};
 
 /* Pushes an element of the array as a string; a bad one is an argument error. */
 static const char *push_element(lua_State *L, lua_Integer element, size_t *length) {
@@ -132,10 +140,11 @@ static size_t check_array(lua_State *L) {
 static void check_data(lua_State *L, struct data *data) {
   int type = lua_type(L, 2);
   if (type == LUA_TTABLE) {
+    data->string = NULL;
     data->total = check_array(L);
   } else {
     if (type != LUA_TSTRING && type != LUA_TNUMBER) luaL_typeerror(L, 2, "string, number or array");
-    lua_tolstring(L, 2, &data->total);
+    data->string = lua_tolstring(L, 2, &data->total);
   }
   lua_Integer first = luaL_optinteger(L, 3, 1);
   luaL_argcheck(L, first >= 1 && (lua_Unsigned)first - 1 <= data->total, 3,
@@ -192,11 +201,9 @@ static ptrdiff_t write_array(lua_State *L, struct xpio_socket *socket, struct da
   return written;
 }
 
-static ptrdiff_t write_string(lua_State *L, struct xpio_socket *socket, struct data *data,
-                              size_t *asked) {
-  char *string = (char *)lua_tostring(L, 2);
+static ptrdiff_t write_string(struct xpio_socket *socket, struct data *data, size_t *asked) {
   size_t left = data->total - data->position;
-  uv_buf_t buffer = uv_buf_init(string + data->position, clamp(left));
+  uv_buf_t buffer = uv_buf_init((char *)data->string + data->position, clamp(left));
   *asked = buffer.len;
   return xpio_system_write(&socket->descriptor, &buffer, 1);
 }
@@ -205,8 +212,8 @@ static ptrdiff_t write_string(lua_State *L, struct xpio_socket *socket, struct d
  * `asked` is how much that call was given. */
 static ptrdiff_t write_some(lua_State *L, struct xpio_socket *socket, struct data *data,
                             size_t *asked) {
-  ptrdiff_t written = lua_istable(L, 2) ? write_array(L, socket, data, asked)
-                                        : write_string(L, socket, data, asked);
+  ptrdiff_t written = data->string == NULL ? write_array(L, socket, data, asked)
+                                           : write_string(socket, data, asked);
   xpio_event_attempted(&socket->watch.writable, written);
   if (written > 0) data->position += (size_t)written;
   return written;
@@ -242,6 +249,7 @@ static size_t get_slot(lua_State *L, int slot) {
 }
 
 static void save_data(lua_State *L, const struct data *data) {
+  if (lua_gettop(L) < SLOT_LAST) lua_settop(L, SLOT_LAST);
   set_slot(L, SLOT_START, data->start);
   set_slot(L, SLOT_POSITION, data->position);
   set_slot(L, SLOT_TOTAL, data->total);
@@ -250,10 +258,7 @@ static void save_data(lua_State *L, const struct data *data) {
 }
 
 static void load_data(lua_State *L, struct data *data) {
-  if (lua_isnil(L, SLOT_POSITION)) {
-    check_data(L, data);
-    return;
-  }
+  data->string = lua_tostring(L, 2);
   data->start = get_slot(L, SLOT_START);
   data->position = get_slot(L, SLOT_POSITION);
   data->total = get_slot(L, SLOT_TOTAL);
@@ -272,7 +277,10 @@ static bool is_taken(const struct xpio_socket *socket, bool again) {
 static int attempt_blocking_write(lua_State *L, void *object, bool again) {
   struct xpio_socket *socket = object;
   struct data data;
-  load_data(L, &data);
+  if (again)
+    load_data(L, &data);
+  else
+    check_data(L, &data);
   ptrdiff_t written;
   bool full;
   do {
@@ -302,7 +310,7 @@ static int attempt_blocking_write(lua_State *L, void *object, bool again) {
  * when writable. Manual: Writing. */
 static int socket_write(lua_State *L) {
   static const struct xpio_operation write = {XPIO_TYPE_SOCKET, attempt_blocking_write,
-                                              xpio_arm_write, 3, SLOT_BEFORE};
+                                              xpio_arm_write, 3, SLOT_LAST};
   return xpio_block(L, &write);
 }
 

@@ -12,6 +12,7 @@ void xpio_tqueue_init(struct xpio_tqueue *queue, struct xpio_state *state) {
   xpio_list_init(&queue->idle);
   queue->scheduled = queue->ready_count = 0;
   queue->slots = 0;
+  queue->object.finalized = false;
   queue->closed = false;
 }
 
@@ -20,6 +21,7 @@ void xpio_waiter_init(struct xpio_waiter *waiter, struct xpio_tqueue *queue) {
   waiter->queue = queue;
   waiter->blocked = NULL;
   waiter->slot = 0;
+  waiter->object.finalized = true;
   waiter->state = XPIO_WAITER_IDLE;
   waiter->served = false;
 }
@@ -116,7 +118,7 @@ static void set_element(lua_State *L, int slots, lua_Integer slot, int element) 
  * there already, and stay, for they do not become nil. */
 static void release(lua_State *L, struct xpio_waiter *waiter, int slots) {
   xpio_waiter_stop(waiter);
-  xpio_list_append(&waiter->queue->idle, &waiter->link);
+  xpio_list_prepend(&waiter->queue->idle, &waiter->link); /* the next is hot in the cache */
   lua_rawgeti(L, slots, waiter->slot + XPIO_SLOT_TASK);
   clear_fields(L, lua_gettop(L));
   lua_pushboolean(L, 0);
@@ -127,8 +129,7 @@ static void release(lua_State *L, struct xpio_waiter *waiter, int slots) {
 
 /* Sees to it that the queue at this index has an idle waiter. Collecting garbage
  * runs finalizers, which may take one: hence the loop. */
-static void reserve_waiter(lua_State *L, int index) {
-  struct xpio_tqueue *queue = lua_touserdata(L, index);
+static void reserve_waiter(lua_State *L, struct xpio_tqueue *queue, int index) {
   while (xpio_list_empty(&queue->idle)) {
     lua_getiuservalue(L, index, XPIO_TQUEUE_SLOTS);
     int slots = lua_gettop(L);
@@ -154,10 +155,11 @@ static void reserve_waiter(lua_State *L, int index) {
 const char *xpio_prepare(lua_State *L, int task) {
   lua_pushvalue(L, lua_upvalueindex(XPIO_UPVALUE_QUEUE_FIELD));
   lua_gettable(L, task);
-  if (xpio_test_type(L, -1, XPIO_TYPE_TQUEUE) == NULL)
+  struct xpio_tqueue *queue = xpio_test_type(L, -1, XPIO_TYPE_TQUEUE);
+  if (queue == NULL)
     return lua_pushfstring(L, "task._queue: %s expected, got %s", xpio_type_name(XPIO_TYPE_TQUEUE),
                            luaL_typename(L, -1));
-  reserve_waiter(L, lua_gettop(L));
+  if (xpio_list_empty(&queue->idle)) reserve_waiter(L, queue, lua_gettop(L));
   lua_pushvalue(L, lua_upvalueindex(XPIO_UPVALUE_DEQUEUE_FIELD));
   if (lua_rawget(L, task) != LUA_TNIL) return lua_pushliteral(L, "the task is already scheduled");
   lua_pop(L, 1);

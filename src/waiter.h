@@ -20,10 +20,10 @@
 #include <stddef.h>
 
 #include "list.h"
-
-struct xpio_state;
+#include "state.h"
 
 struct xpio_tqueue {
+  struct xpio_object object;
   struct xpio_state *state;
   struct xpio_link ready; /* waiters whose event has come, in that order */
   struct xpio_link idle;  /* waiters for reuse */
@@ -47,6 +47,7 @@ struct xpio_event {
 };
 
 struct xpio_waiter {
+  struct xpio_object object;
   struct xpio_link link;
   struct xpio_tqueue *queue;
   /* The coroutine whose blocking call scheduled it, else null; only compared. */

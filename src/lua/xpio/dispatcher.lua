@@ -1,11 +1,8 @@
 --- A plain dispatcher: functions as tasks that take turns where they block.
 local xpio = require "xpio"
+local resume = xpio.resume
 local queue = xpio.tqueue()
 local sleepers = {} -- the sleeping tasks, the next one to wake last
-
--- At hand, for they are called most.
-local getCurrentTask, setCurrentTask = xpio.getCurrentTask, xpio.setCurrentTask
-local coresume = coroutine.resume
 
 local function report(task, message)
   io.stderr:write(debug.traceback(task.coroutine, tostring(message)), "\n")
@@ -13,11 +10,10 @@ local function report(task, message)
 end
 
 --- Resume tasks without values, for a blocked call would take them for its results.
-local function resume(tasks)
+local function resume_all(tasks)
   for i = 1, #tasks do
     local task = tasks[i]
-    setCurrentTask(task)
-    local ok, message = coresume(task.coroutine)
+    local ok, message = resume(task, task.coroutine)
     if not ok then report(task, message) end
   end
 end
@@ -25,10 +21,8 @@ end
 --- Start `f(...)` as a task. It runs at once, until it blocks.
 ---@param f function
 local function start(f, ...)
-  local caller, task = getCurrentTask(), { _queue = queue, coroutine = coroutine.create(f) }
-  setCurrentTask(task)
-  local ok, message = coresume(task.coroutine, ...)
-  setCurrentTask(caller)
+  local task = { _queue = queue, coroutine = coroutine.create(f) }
+  local ok, message = resume(task, task.coroutine, ...)
   if not ok then report(task, message) end
 end
 
@@ -55,10 +49,9 @@ end
 ---@return number?
 local function step(timeout)
   local ready = queue:wait(math.min(due() or 0, timeout or math.huge)) or {}
-  local now, caller = xpio.gettime(), getCurrentTask()
-  resume(ready)
-  while sleepers[1] and sleepers[#sleepers].wake <= now do resume { table.remove(sleepers) } end
-  setCurrentTask(caller)
+  local now = xpio.gettime()
+  resume_all(ready)
+  while sleepers[1] and sleepers[#sleepers].wake <= now do resume_all { table.remove(sleepers) } end
   return due()
 end
 
