@@ -26,9 +26,9 @@ int xpio_when(lua_State *L, enum xpio_type type, xpio_arm *arm) {
   void *object = xpio_check_type(L, 1, type);
   luaL_checktype(L, 2, LUA_TTABLE);
   lua_settop(L, 2);
-  const char *problem = xpio_prepare(L, 2);
-  if (problem != NULL) return luaL_argerror(L, 2, problem);
-  return xpio_push_result(L, xpio_schedule(L, 2, arm, object, false));
+  struct xpio_tqueue *queue = xpio_prepare(L, 2);
+  if (queue == NULL) return luaL_argerror(L, 2, lua_tostring(L, -1));
+  return xpio_push_result(L, xpio_schedule(L, 2, queue, arm, object, false));
 }
 
 static int no_operation(lua_State *L) {
@@ -91,9 +91,10 @@ static int resumed(lua_State *L, int status, lua_KContext context) {
 
 /* Schedules the call's task, perhaps again, and yields. */
 static int suspend(lua_State *L, const struct xpio_operation *operation, void *object, bool again) {
-  const char *problem = xpio_prepare(L, task_slot(operation));
-  if (problem != NULL) return luaL_error(L, "current task: %s", problem);
-  int error = xpio_schedule(L, task_slot(operation), operation->arm, object, again);
+  int task = task_slot(operation);
+  struct xpio_tqueue *queue = xpio_prepare(L, task);
+  if (queue == NULL) return luaL_error(L, "current task: %s", lua_tostring(L, -1));
+  int error = xpio_schedule(L, task, queue, operation->arm, object, again);
   if (error < 0) return xpio_push_error(L, error);
   struct xpio_waiter *waiter = lua_touserdata(L, waiter_slot(operation));
   waiter->blocked = L;

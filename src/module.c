@@ -81,16 +81,17 @@ static int get_current_task(lua_State *L) {
  * coroutine.resume returns; returns the number of that. */
 static int resume_coroutine(lua_State *L, lua_State *coroutine, int values) {
   int results;
-  if (!lua_checkstack(coroutine, values)) {
+  if (values > 0 && !lua_checkstack(coroutine, values)) {
     lua_pushboolean(L, 0);
     lua_pushliteral(L, "too many arguments to resume");
     return 2;
   }
-  lua_xmove(L, coroutine, values);
+  if (values > 0) lua_xmove(L, coroutine, values);
   int status = lua_resume(coroutine, L, values, &results);
   bool succeeded = status == LUA_OK || status == LUA_YIELD;
   if (!succeeded) results = 1;
-  if (!lua_checkstack(L, results + 1)) {
+  /* A C function has room for some, as lauxlib.h says, LUA_MINSTACK. */
+  if (results >= LUA_MINSTACK / 2 && !lua_checkstack(L, results + 1)) {
     lua_pop(coroutine, results);
     lua_pushboolean(L, 0);
     lua_pushliteral(L, "too many results to resume");
@@ -104,7 +105,7 @@ static int resume_coroutine(lua_State *L, lua_State *coroutine, int values) {
 /* xpio.resume(task, coroutine, ...) -> true, values | false, message
  * coroutine.resume, in which this is the current task. Manual: Tasks. */
 static int resume(lua_State *L) {
-  luaL_checktype(L, 1, LUA_TTABLE);
+  if (lua_type(L, 1) != LUA_TTABLE) luaL_typeerror(L, 1, "table");
   lua_State *coroutine = lua_tothread(L, 2);
   if (coroutine == NULL) luaL_typeerror(L, 2, "coroutine");
   int values = lua_gettop(L) - 2, state = lua_upvalueindex(XPIO_UPVALUE_STATE);

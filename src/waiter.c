@@ -152,30 +152,31 @@ static void reserve_waiter(lua_State *L, struct xpio_tqueue *queue, int index) {
 
 /* Whether the task is scheduled is looked at last: reading `_queue` and reserving
  * a waiter may run any Lua code. */
-const char *xpio_prepare(lua_State *L, int task) {
+struct xpio_tqueue *xpio_prepare(lua_State *L, int task) {
   lua_pushvalue(L, lua_upvalueindex(XPIO_UPVALUE_QUEUE_FIELD));
   lua_gettable(L, task);
-  struct xpio_tqueue *queue = xpio_test_type(L, -1, XPIO_TYPE_TQUEUE);
-  if (queue == NULL)
-    return lua_pushfstring(L, "task._queue: %s expected, got %s", xpio_type_name(XPIO_TYPE_TQUEUE),
-                           luaL_typename(L, -1));
-  if (xpio_list_empty(&queue->idle)) reserve_waiter(L, queue, lua_gettop(L));
+  struct xpio_tqueue *queue = xpio_test_type(L, task + 1, XPIO_TYPE_TQUEUE);
+  if (queue == NULL) {
+    lua_pushfstring(L, "task._queue: %s expected, got %s", xpio_type_name(XPIO_TYPE_TQUEUE),
+                    luaL_typename(L, task + 1));
+    return NULL;
+  }
+  if (xpio_list_empty(&queue->idle)) reserve_waiter(L, queue, task + 1);
   lua_pushvalue(L, lua_upvalueindex(XPIO_UPVALUE_DEQUEUE_FIELD));
-  if (lua_rawget(L, task) != LUA_TNIL) return lua_pushliteral(L, "the task is already scheduled");
-  lua_pop(L, 1);
+  if (lua_rawget(L, task) == LUA_TNIL) return queue;
+  lua_pushliteral(L, "the task is already scheduled");
   return NULL;
 }
 
-int xpio_schedule(lua_State *L, int task, xpio_arm *arm, void *object, bool again) {
-  int index = lua_gettop(L);
-  struct xpio_tqueue *queue = lua_touserdata(L, index);
+int xpio_schedule(lua_State *L, int task, struct xpio_tqueue *queue, xpio_arm *arm, void *object,
+                  bool again) {
   if (queue->closed || queue->state->loop == NULL) {
-    lua_pop(L, 1);
+    lua_settop(L, task);
     return UV_EBADF;
   }
   struct xpio_waiter *waiter = XPIO_CONTAINER(queue->idle.next, struct xpio_waiter, link);
-  int slots = index + 1, waiter_index = index + 2;
-  lua_getiuservalue(L, index, XPIO_TQUEUE_SLOTS);
+  int queue_index = task + 1, slots = task + 3, waiter_index = task + 4;
+  lua_getiuservalue(L, queue_index, XPIO_TQUEUE_SLOTS);
   lua_rawgeti(L, slots, waiter->slot + XPIO_SLOT_WAITER);
   set_field(L, task, XPIO_UPVALUE_DEQUEUEDATA_FIELD, waiter_index);
   set_field(L, task, XPIO_UPVALUE_DEQUEUE_FIELD, lua_upvalueindex(XPIO_UPVALUE_DEQUEUE));
@@ -183,7 +184,7 @@ int xpio_schedule(lua_State *L, int task, xpio_arm *arm, void *object, bool agai
   int error = arm(object, &event);
   if (error < 0) {
     clear_fields(L, task);
-    lua_settop(L, index - 1);
+    lua_settop(L, task);
     return error;
   }
   lua_pushvalue(L, task);
@@ -191,8 +192,8 @@ int xpio_schedule(lua_State *L, int task, xpio_arm *arm, void *object, bool agai
   lua_pushvalue(L, 1);
   set_element(L, slots, waiter->slot, XPIO_SLOT_OBJECT);
   xpio_waiter_start(waiter, event, again);
-  lua_replace(L, index);
-  lua_settop(L, index);
+  lua_copy(L, waiter_index, queue_index);
+  lua_settop(L, queue_index);
   return 0;
 }
 

@@ -72,17 +72,17 @@ typedef int xpio_arm(void *object, struct xpio_event **event);
 void xpio_tqueue_init(struct xpio_tqueue *queue, struct xpio_state *state);
 void xpio_waiter_init(struct xpio_waiter *waiter, struct xpio_tqueue *queue);
 
-/* Prepares the table at this index for being scheduled: pushes its queue, which
- * then has an idle waiter, and returns null; or pushes what is wrong with it, and
- * returns that. Reading `_queue` may raise an error. */
-const char *xpio_prepare(lua_State *L, int task);
+/* Prepares the table at this index, the top of the stack, for being scheduled: returns its
+ * queue, which then has an idle waiter, with what belongs to it on the stack; or pushes
+ * what is wrong with the task and returns null. Reading `_queue` may raise an error. */
+struct xpio_tqueue *xpio_prepare(lua_State *L, int task);
 
-/* Schedules the task at index `task` on the queue on top of the stack, right after
- * xpio_prepare, to wait for an event of the object, the userdata at index 1. Replaces
- * the queue by the waiter and returns 0; on failure pops it, returns the error, and the
- * task is as it was. May raise a memory error; the task is not scheduled then. `again`:
- * the task was woken in vain. */
-int xpio_schedule(lua_State *L, int task, xpio_arm *arm, void *object, bool again);
+/* Schedules the task on its queue, right after xpio_prepare, to wait for an event of the
+ * object, the userdata at index 1. Pushes the waiter right above the task and returns 0;
+ * on failure it pushes nothing, returns the error, and the task is as it was. May raise a
+ * memory error; the task is not scheduled then. `again`: the task was woken in vain. */
+int xpio_schedule(lua_State *L, int task, struct xpio_tqueue *queue, xpio_arm *arm, void *object,
+                  bool again);
 
 /* Lets an idle waiter wait for the event, or makes it ready when that is null. */
 void xpio_waiter_start(struct xpio_waiter *waiter, struct xpio_event *event, bool again);

@@ -110,7 +110,7 @@ static void receive_some(struct load *load, struct connection *connection) {
 static void run_until(struct load *load, size_t echoed) {
   struct epoll_event events[EVENTS];
   while (load->echoed < echoed) {
-    int count = epoll_wait(load->epoll, events, EVENTS, -1);
+    int count = epoll_wait(load->epoll, events, EVENTS, 0);
     if (count < 0 && errno != EINTR) fail("epoll_wait");
     for (int i = 0; i < count; i++) {
       struct connection *connection = events[i].data.ptr;

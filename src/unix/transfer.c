@@ -100,6 +100,8 @@ static ptrdiff_t read_some(struct xpio_descriptor *descriptor, char *buffer, siz
   case XPIO_ACCESS_NONBLOCKING:
   case XPIO_ACCESS_PLAIN: break;
   }
+  /* Of a socket it does less than read: a hundredth of what an echo takes. */
+  if (is_socket(descriptor)) return result_of(recv(descriptor->number, buffer, size, 0));
   return result_of(read(descriptor->number, buffer, size));
 }
 
