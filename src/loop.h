@@ -34,6 +34,7 @@ struct xpio_loop {
   bool closing;
   bool interrupted;
   struct xpio_watcher *watchers;  /* a list of the system's */
+  struct xpio_spares *spares;     /* and an array of some, or null */
   struct xpio_children *children; /* the system's; null until the first is spawned */
 };
 

@@ -12,8 +12,10 @@
 #include <sys/epoll.h>
 #endif
 
-/* A watcher outlives its descriptor: libuv needs the handle until a later pass
- * of the loop has closed it. Then its memory is kept for the next one. */
+/* A watcher outlives its descriptor. libuv needs the handle until a later pass of the loop
+ * has closed it; then its memory is kept for the next one. But most are not closed: what
+ * uv_poll_init does takes three system calls, and the next descriptor with this number
+ * needs none of them. */
 struct xpio_watcher {
   uv_poll_t handle;
   struct xpio_loop *loop;
@@ -21,6 +23,12 @@ struct xpio_watcher {
   void *owner;
   int own_epoll; /* that watches in its stead, or -1 */
   struct xpio_watcher *next;
+};
+
+/* The stopped watchers, by the number of their descriptors, which are closed. */
+struct xpio_spares {
+  size_t size;
+  struct xpio_watcher *watchers[];
 };
 
 static struct xpio_watcher *allocate(struct xpio_loop *loop) {
@@ -42,9 +50,41 @@ static void on_closed(uv_handle_t *handle) {
   xpio_loop_handle_closed(loop);
 }
 
-/* Closing a descriptor ends all that goes on below it. */
+static bool has_spare_for(const struct xpio_spares *spares, size_t number) {
+  return spares != NULL && number < spares->size;
+}
+
+static struct xpio_watcher *take_spare(struct xpio_spares *spares, int number) {
+  if (!has_spare_for(spares, (size_t)number)) return NULL;
+  struct xpio_watcher *watcher = spares->watchers[number];
+  spares->watchers[number] = NULL;
+  return watcher;
+}
+
+/* Returns false when there is no memory for it. */
+static bool make_room(struct xpio_loop *loop, size_t number) {
+  if (has_spare_for(loop->spares, number)) return true;
+  size_t old = loop->spares == NULL ? 0 : loop->spares->size, size = 2 * number + 16;
+  struct xpio_spares *spares =
+      realloc(loop->spares, sizeof *spares + size * sizeof *spares->watchers);
+  if (spares == NULL) return false;
+  spares->size = size;
+  while (old < size) spares->watchers[old++] = NULL;
+  loop->spares = spares;
+  return true;
+}
+
+static void close_watcher(struct xpio_watcher *watcher) {
+  uv_close((uv_handle_t *)&watcher->handle, on_closed);
+  if (watcher->own_epoll >= 0) close(watcher->own_epoll);
+}
+
 void xpio_system_close_watchers(struct xpio_loop *loop) {
-  (void)loop;
+  size_t size = loop->spares == NULL ? 0 : loop->spares->size;
+  for (size_t number = 0; number < size; number++)
+    if (loop->spares->watchers[number] != NULL) close_watcher(loop->spares->watchers[number]);
+  free(loop->spares);
+  loop->spares = NULL;
 }
 
 void xpio_system_free_watchers(struct xpio_loop *loop) {
@@ -133,7 +173,12 @@ static void on_poll(uv_poll_t *handle, int status, int uv_events) {
   if (events != 0) watcher->report(watcher->owner, events, status < 0 ? events : 0);
 }
 
-static int open_watcher(struct xpio_descriptor *descriptor, xpio_report *report, void *owner) {
+/* Whether libuv watches it directly, and it is non-blocking already. */
+static bool is_watched_plainly(const struct xpio_descriptor *descriptor) {
+  return !descriptor->foreign && !descriptor->blocking;
+}
+
+static int make_watcher(struct xpio_descriptor *descriptor) {
   struct xpio_loop *loop = descriptor->loop;
   struct xpio_watcher *watcher = allocate(loop);
   if (watcher == NULL) return UV_ENOMEM;
@@ -146,9 +191,19 @@ static int open_watcher(struct xpio_descriptor *descriptor, xpio_report *report,
   xpio_loop_add_handle(loop, (uv_handle_t *)&watcher->handle);
   watcher->handle.data = watcher;
   watcher->loop = loop;
-  watcher->report = report;
-  watcher->owner = owner;
   descriptor->watcher = watcher;
+  return 0;
+}
+
+static int open_watcher(struct xpio_descriptor *descriptor, xpio_report *report, void *owner) {
+  if (is_watched_plainly(descriptor))
+    descriptor->watcher = take_spare(descriptor->loop->spares, descriptor->number);
+  if (descriptor->watcher == NULL) {
+    int result = make_watcher(descriptor);
+    if (result != 0) return result;
+  }
+  descriptor->watcher->report = report;
+  descriptor->watcher->owner = owner;
   return 0;
 }
 
@@ -173,8 +228,13 @@ int xpio_system_watch(struct xpio_descriptor *descriptor, int interest, xpio_rep
 
 void xpio_unix_close_watcher(struct xpio_descriptor *descriptor) {
   struct xpio_watcher *watcher = descriptor->watcher;
+  size_t number = (size_t)descriptor->number;
   if (watcher == NULL) return;
   descriptor->watcher = NULL;
-  uv_close((uv_handle_t *)&watcher->handle, on_closed);
-  if (watcher->own_epoll >= 0) close(watcher->own_epoll);
+  bool spare = is_watched_plainly(descriptor) && watcher->own_epoll < 0 &&
+               !descriptor->loop->closing && make_room(descriptor->loop, number);
+  if (spare && uv_poll_stop(&watcher->handle) == 0)
+    descriptor->loop->spares->watchers[number] = watcher;
+  else
+    close_watcher(watcher);
 }
