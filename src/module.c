@@ -77,15 +77,19 @@ static int get_current_task(lua_State *L) {
   return 1;
 }
 
+static int push_failure(lua_State *L, const char *message) {
+  lua_pushboolean(L, 0);
+  lua_pushstring(L, message);
+  return 2;
+}
+
 /* Resumes the coroutine with the values on top of the stack, and pushes what
  * coroutine.resume returns; returns the number of that. */
 static int resume_coroutine(lua_State *L, lua_State *coroutine, int values) {
   int results;
-  if (values > 0 && !lua_checkstack(coroutine, values)) {
-    lua_pushboolean(L, 0);
-    lua_pushliteral(L, "too many arguments to resume");
-    return 2;
-  }
+  if (coroutine == L) return push_failure(L, "cannot resume non-suspended coroutine");
+  if (values > 0 && !lua_checkstack(coroutine, values))
+    return push_failure(L, "too many arguments to resume");
   if (values > 0) lua_xmove(L, coroutine, values);
   int status = lua_resume(coroutine, L, values, &results);
   bool succeeded = status == LUA_OK || status == LUA_YIELD;
@@ -93,9 +97,7 @@ static int resume_coroutine(lua_State *L, lua_State *coroutine, int values) {
   /* A C function has room for some, as lauxlib.h says, LUA_MINSTACK. */
   if (results >= LUA_MINSTACK / 2 && !lua_checkstack(L, results + 1)) {
     lua_pop(coroutine, results);
-    lua_pushboolean(L, 0);
-    lua_pushliteral(L, "too many results to resume");
-    return 2;
+    return push_failure(L, "too many results to resume");
   }
   lua_pushboolean(L, succeeded);
   lua_xmove(coroutine, L, results);

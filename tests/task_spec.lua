@@ -409,3 +409,39 @@ describe("an event that comes while nobody waits", function()
     assert.same({ n = 1 }, table.pack(a:try_read(1)))
   end)
 end)
+
+describe("xpio.resume", function()
+  it("makes the task current while the coroutine runs, and then the one before", function()
+    local outer, inner = {}, {}
+    xpio.setCurrentTask(outer)
+    finally(function() xpio.setCurrentTask(nil) end)
+    assert.same({ true, inner }, { xpio.resume(inner, coroutine.create(xpio.getCurrentTask)) })
+    assert.equal(outer, xpio.getCurrentTask())
+  end)
+
+  it("passes values in and out, as many as there are", function()
+    local thread = coroutine.create(function(...) return "end", coroutine.yield(...) end)
+    local values = {}
+    for i = 1, 500 do values[i] = i end
+    assert.same({ true, table.unpack(values) }, { xpio.resume({}, thread, table.unpack(values)) })
+    assert.same({ true, "end", 1, nil, 3, n = 5 }, table.pack(xpio.resume({}, thread, 1, nil, 3)))
+  end)
+
+  it("returns the error of the coroutine, and of one that cannot be resumed", function()
+    local message = {}
+    local thread = coroutine.create(function() error(message) end)
+    assert.same({ false, message }, { xpio.resume({}, thread) })
+    assert.same({ false, "cannot resume dead coroutine" }, { xpio.resume({}, thread, 1) })
+    assert.is_nil(xpio.getCurrentTask())
+    assert.same({ false, "cannot resume non-suspended coroutine" },
+      { xpio.resume({}, (coroutine.running())) })
+    assert.is_false((xpio.resume({}, coroutine.create(print), table.unpack({}, 1, 900000))))
+  end)
+
+  it("raises an error for what is no task, and for what is no coroutine", function()
+    assert.error_matches(function() xpio.resume(5, coroutine.create(print)) end,
+      "bad argument #1 to 'resume' %(table expected, got number%)")
+    assert.error_matches(function() xpio.resume({}, print) end,
+      "bad argument #2 to 'resume' %(coroutine expected, got function%)")
+  end)
+end)

@@ -78,6 +78,14 @@ function xpio.setCurrentTask(task) end
 ---@return xpio.task?
 function xpio.getCurrentTask() end
 
+--- Resume a coroutine, in which this is the current task. (Tasks)
+---@param task xpio.task
+---@param coroutine thread
+---@param ... any
+---@return boolean success
+---@return any ... its results, or the error
+function xpio.resume(task, coroutine, ...) end
+
 --- Make a task queue. (Task queues)
 ---@return xpio.tqueue
 function xpio.tqueue() end
