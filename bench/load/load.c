@@ -17,7 +17,7 @@ static const char usage[] =
     "Sends messages to a server that echoes them, and says what that took, as\n"
     "  SECONDS PROCESSOR-SECONDS-OF-THE-SERVER ITS-BYTES-FOR-THE-IDLE-CONNECTIONS\n"
     "\n"
-    "  -a ADDRESS      127.0.0.1:PORT of the server; for pipe, its descriptors are 0 and 1\n"
+    "  -a ADDRESS      127.0.0.1:PORT of the server; for pipe: it reads from 3 and writes into 4\n"
     "  -p PID          the server's process\n"
     "  -c CONNECTIONS  that send, each the next message when the last one has come back (1)\n"
     "  -i CONNECTIONS  that are idle, beside those (0)\n"

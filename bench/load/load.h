@@ -42,7 +42,7 @@ long resident(pid_t pid);
  * number, for the ports of one address are soon all used. */
 int open_connection(const struct plan *plan, size_t number, int flags);
 
-/* Echoes through sockets, and through the pipes that are descriptors 0 and 1. Both
+/* Echoes through sockets, and through the pipes that are descriptors 3 and 4. Both
  * measure the messages after the first ones. */
 void run_sockets(const struct plan *plan, struct span *span);
 void run_pipes(const struct plan *plan, struct span *span);

@@ -1,5 +1,4 @@
-/* Messages over two pipes, one at a time: it writes into descriptor 1, and reads the
- * echo from 0. */
+/* Messages over two pipes, one at a time. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,9 +6,11 @@
 
 #include "load.h"
 
+enum { INPUT = 3, OUTPUT = 4 };
+
 static void write_all(const char *data, size_t size) {
   while (size > 0) {
-    ssize_t count = write(STDOUT_FILENO, data, size);
+    ssize_t count = write(OUTPUT, data, size);
     if (count < 0) fail("write");
     data += count;
     size -= (size_t)count;
@@ -18,7 +19,7 @@ static void write_all(const char *data, size_t size) {
 
 static void read_all(char *data, size_t size) {
   while (size > 0) {
-    ssize_t count = read(STDIN_FILENO, data, size);
+    ssize_t count = read(INPUT, data, size);
     if (count == 0) errno = EPIPE;
     if (count <= 0) fail("read");
     size -= (size_t)count;

@@ -1,6 +1,6 @@
 -- An echo server on copas and LuaSocket. Arguments: tcp SIZE [COLLECT_AT], as of
 -- xpio.lua. LuaSocket selects: descriptors above 1,023 are beyond it.
-package.path = package.path .. ";/usr/share/lua/5.2/?.lua;/usr/share/lua/5.1/?.lua" -- Debian's copas
+package.path = package.path .. ";/usr/share/lua/5.2/?.lua" -- Debian's copas is there
 local copas = require "copas"
 local socket = require "socket"
 
