@@ -1,5 +1,8 @@
 -- One run of a server under a load, and what it took.
 local process = require "process"
+local xpio = require "xpio"
+
+local pause = xpio.tqueue()
 
 local measure = {}
 
@@ -81,14 +84,23 @@ local function per_message(server, row, messages, count)
   return few and many and (many - few) / (2 * messages)
 end
 
+local function content(path)
+  local file <close> = io.open(path)
+  return file and file:read "a" or ""
+end
+
+-- The number in a file that a tool writes when its program has ended: strace does it
+-- after that, and nothing tells when.
 local function with_file(pattern, body)
   local path = os.tmpname()
-  local result = body(path)
-  local file = io.open(path)
-  local text = file and file:read "a" or ""
-  if file then file:close() end
+  local deadline = body(path) and xpio.gettime() + 10 or 0
+  local number = tonumber(content(path):match(pattern))
+  while not number and xpio.gettime() < deadline do
+    pause:wait(0.01)
+    number = tonumber(content(path):match(pattern))
+  end
   os.remove(path)
-  return result and tonumber(text:match(pattern))
+  return number
 end
 
 local function count_calls(server, row, messages)

@@ -92,7 +92,8 @@ local function run_rounds(row, chosen)
   for _, server in ipairs(chosen) do results[server] = { rates = {}, used = {}, memory = {} } end
   for round = 1, options.rounds do
     for _, server in ipairs(chosen) do
-      progress(("\r\27[K%s, round %d of %d: %s "):format(row.name, round, options.rounds, server.name))
+      progress(("\r\27[K%s, round %d of %d: %s "):format(row.name, round, options.rounds,
+        server.name))
       local seconds, used, memory = measure.run(server, row, messages, messages // 10)
       local result = results[server]
       if seconds then
@@ -129,8 +130,8 @@ end
 local function print_row(row, chosen, results, left_out)
   local unit = row.unit or "message"
   print(("\n### %s\n"):format(row.name))
-  print(("| server | %ss/s | CPU us/%s | to %s | system calls | instructions | bytes, idle |"):format(
-    unit, unit, chosen[1].name))
+  print(("| server | %ss/s | CPU us/%s | to %s | system calls | instructions | bytes, idle |")
+    :format(unit, unit, chosen[1].name))
   print "|---|--:|--:|--:|--:|--:|--:|"
   local base = median(results[chosen[1]].used)
   for _, server in ipairs(chosen) do
@@ -139,9 +140,9 @@ local function print_row(row, chosen, results, left_out)
     if result.problem then
       left_out[#left_out + 1] = server.name .. ": " .. result.problem
     else
-      print(("| %s | %.0f | %.2f | %s | %s | %s | %s |"):format(server.name, median(result.rates), used,
-        cell("%.2f", base and used / base), cell("%.2f", result.calls),
-        cell("%.0f", result.instructions),
+      print(("| %s | %.0f | %.2f | %s | %s | %s | %s |"):format(
+        server.name, median(result.rates), used, cell("%.2f", base and used / base),
+        cell("%.2f", result.calls), cell("%.0f", result.instructions),
         row.idle and cell("%.0f", median(result.memory)) or ""))
     end
   end

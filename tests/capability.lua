@@ -145,6 +145,12 @@ local capabilities = {
   strace = { "strace is missing or not allowed",
     function() return support.has_shell and calls_behind_mark "" ~= nil end },
   -- An emulator makes calls of its own, and not all that the program makes.
+  -- Valgrind cannot run in itself, and a sanitizer's code is not what is to be counted.
+  callgrind = { "valgrind is missing, or this is no plain build",
+    function()
+      return not os.getenv "XPIO_UNDER_VALGRIND" and not os.getenv "XPIO_SANITIZED"
+        and os.execute "valgrind --version >/dev/null 2>&1" == true
+    end },
   plain_calls = { "strace shows an emulator's system calls, not those of the program",
     function()
       local log = support.has_shell and calls_behind_mark 'io.open "/mark/last"'
