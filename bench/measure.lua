@@ -78,9 +78,9 @@ function measure.run(server, row, messages, warm_up, before)
 end
 
 -- What a tool counts for one message: the difference between some and three times as many.
-local function per_message(server, row, messages, count)
-  local few = count(server, row, messages)
-  local many = count(server, row, 3 * messages)
+local function per_message(server, row, messages, count, names)
+  local few = count(server, row, messages, names)
+  local many = count(server, row, 3 * messages, names)
   return few and many and (many - few) / (2 * messages)
 end
 
@@ -103,10 +103,11 @@ local function with_file(pattern, body)
   return number
 end
 
-local function count_calls(server, row, messages)
+-- Of those that are named, or of all.
+local function count_calls(server, row, messages, names)
   return with_file("(%d+)%s+%d*%s*total", function(path)
-    return measure.run(server, row, messages, 0,
-      { "strace", "-D", "-f", "-qq", "-c", "-U", "calls,errors,name", "-o", path })
+    return measure.run(server, row, messages, 0, { "strace", "-D", "-f", "-qq", "-c",
+      "-e", "trace=" .. (names or "all"), "-U", "calls,errors,name", "-o", path })
   end)
 end
 
@@ -117,8 +118,9 @@ local function count_instructions(server, row, messages)
   end)
 end
 
-function measure.calls(server, row)
-  return per_message(server, row, row.calls, count_calls)
+--- System calls a message: of all names, or of these ("read,write").
+function measure.calls(server, row, names)
+  return per_message(server, row, row.calls, count_calls, names)
 end
 
 function measure.instructions(server, row)

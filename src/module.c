@@ -47,7 +47,8 @@ static struct xpio_state *open_state(lua_State *L) {
   state->buffer_size = 0;
   xpio_list_init(&state->sockets);
   xpio_list_init(&state->processes);
-  for (int type = 0; type < XPIO_TYPES; type++) state->metatables[type] = NULL;
+  for (int type = 0; type < XPIO_TYPES; type++)
+    state->metatables[type] = state->checked[type] = NULL;
   lua_createtable(L, 0, 1);
   lua_pushcfunction(L, state_gc);
   lua_setfield(L, -2, "__gc");

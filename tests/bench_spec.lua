@@ -49,6 +49,7 @@ describe("a message that the echo server serves", function()
   it("costs a read, a write and a wait, when it comes alone", function()
     if not build then return pending "for Linux, and not where it is disabled" end
     if not capability.strace then return pending(capability.reason "strace") end
+    if not capability.callgrind then return pending(capability.reason "callgrind") end
     local row = { way = "tcp", load = { "-c", 1 }, calls = 500 }
     local calls = assert(measured("calls", row))
     assert.is_true(calls > 2.9 and calls < 3.1, "a message costs " .. calls)
