@@ -26,7 +26,7 @@ struct xpio_loop {
   uv_idle_t idle;         /* while it is active the poll does not sleep */
   uint64_t chained;       /* uv_now when the signal handlers were last looked at */
   uv_timer_t chain_timer; /* and when it should be looked at again */
-  uint64_t pass;          /* counts the polls: tells a repeated event from a new one */
+  uint32_t pass;          /* counts the polls: tells a repeated event from a new one */
   size_t handles;         /* open, or not closed yet */
   size_t scheduled;       /* tasks that are waiting or ready */
   size_t ready;           /* those that are ready */

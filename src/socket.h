@@ -12,13 +12,13 @@
 
 struct xpio_socket {
   struct xpio_object object;
+  /* The last read took less than it asked for, and no event has come since: a
+   * stream has no more, so that the next blocking read may wait first. */
+  bool read_all;
   struct xpio_descriptor descriptor;
   struct xpio_watch watch;
   struct xpio_state *state;
   struct xpio_link open; /* in the state's list while the descriptor is open */
-  /* The last read took less than it asked for, and no event has come since: a
-   * stream has no more, so that the next blocking read may wait first. */
-  bool read_all;
 };
 
 /* Pushes a new, closed socket. Whatever then opens its descriptor calls

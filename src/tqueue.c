@@ -67,32 +67,67 @@ static void poll_queue(lua_State *L, struct xpio_tqueue *queue, uint64_t timeout
   } while (queue->ready_count == 0 && left > 0);
 }
 
-/* Pushes an array of the tasks that are ready now. A finalizer that runs when
- * the array is allocated may change their number. */
+/* Makes sure that the array at index 3 has an element for so many tasks: what is nil
+ * becomes false. After that, no task is lost for want of memory. */
+static void make_room(lua_State *L, size_t count) {
+  for (size_t i = 1; i <= count; i++) {
+    if (lua_rawgeti(L, 3, (lua_Integer)i) == LUA_TNIL) {
+      lua_pushboolean(L, 0);
+      lua_rawseti(L, 3, (lua_Integer)i);
+    }
+    lua_pop(L, 1);
+  }
+}
+
+/* Ends the array at index 3, the top, after so many elements. */
+static void end_after(lua_State *L, size_t count) {
+  lua_Integer i = (lua_Integer)count;
+  while (lua_rawgeti(L, 3, ++i) != LUA_TNIL) {
+    lua_pushnil(L);
+    lua_rawseti(L, 3, i);
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 1);
+}
+
+/* Makes the array at index 3, a table that is used again or nil, that of the tasks that
+ * are ready now, and leaves it on top. A finalizer that runs when memory is allocated may
+ * change their number. */
 static int push_ready(lua_State *L, struct xpio_tqueue *queue) {
   size_t count = queue->ready_count;
-  lua_settop(L, 1);
-  lua_getiuservalue(L, 1, XPIO_TQUEUE_SLOTS);
-  lua_createtable(L, count < INT_MAX ? (int)count : INT_MAX, 0);
-  if (count > queue->ready_count) count = queue->ready_count;
-  for (size_t i = 1; i <= count; i++) {
-    xpio_collect(L, queue, 2);
-    lua_rawseti(L, 3, (lua_Integer)i);
+  bool again = !lua_isnil(L, 3);
+  if (again) {
+    make_room(L, count);
+  } else {
+    lua_createtable(L, count < INT_MAX ? (int)count : INT_MAX, 0);
+    lua_replace(L, 3);
   }
+  if (count > queue->ready_count) count = queue->ready_count;
+  if (count > 0) {
+    lua_getiuservalue(L, 1, XPIO_TQUEUE_SLOTS);
+    for (size_t i = 1; i <= count; i++) {
+      xpio_collect(L, queue, 4);
+      lua_rawseti(L, 3, (lua_Integer)i);
+    }
+    lua_pop(L, 1);
+  }
+  if (again) end_after(L, count);
   return 1;
 }
 
-/* tqueue:wait([timeout]) -> array of tasks | nil
- * timeout: seconds; nil or false for none. nil: nothing is scheduled and there
- * is no timeout. The array is empty when the time was over or on Ctrl-C. Raises an
- * error when it would have to block in a callback of the host's.
- * Manual: Task queues. */
+/* tqueue:wait([timeout [, into]]) -> array of tasks | nil
+ * timeout: seconds; nil or false for none. into: a table that becomes the array.
+ * nil: nothing is scheduled and there is no timeout. The array is empty when the time was
+ * over or on Ctrl-C. Raises an error when it would have to block in a callback of the
+ * host's. Manual: Task queues. */
 static int tqueue_wait(lua_State *L) {
   struct xpio_tqueue *queue = check_queue(L);
   bool timed = lua_toboolean(L, 2);
   uint64_t timeout = timed ? check_timeout(L, 2) : XPIO_FOREVER;
-  bool scheduled = queue->scheduled > 0;
-  if (queue->closed || queue->state->loop == NULL || (!timed && !scheduled)) {
+  int into = lua_type(L, 3);
+  if (into != LUA_TTABLE && into > LUA_TNIL) luaL_typeerror(L, 3, "table");
+  lua_settop(L, 3);
+  if (queue->closed || queue->state->loop == NULL || (!timed && queue->scheduled == 0)) {
     lua_pushnil(L);
     return 1;
   }

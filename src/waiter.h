@@ -48,13 +48,13 @@ struct xpio_event {
 
 struct xpio_waiter {
   struct xpio_object object;
+  bool served;         /* its task had its turn when it began to wait */
+  unsigned char state; /* an enum xpio_waiter_state, in less memory */
   struct xpio_link link;
   struct xpio_tqueue *queue;
   /* The coroutine whose blocking call scheduled it, else null; only compared. */
   const lua_State *blocked;
   lua_Integer slot; /* where the queue keeps it: one of its user value */
-  enum xpio_waiter_state state;
-  bool served; /* its task had its turn when it began to wait */
 };
 
 /* The user value of a queue, and of its waiters, is an array of slots. These have three

@@ -35,7 +35,7 @@ static int set_interest(struct xpio_socket *socket, int interest) {
 static void on_event(void *owner, int events, int ended) {
   struct xpio_socket *socket = owner;
   struct xpio_watch *watch = &socket->watch;
-  uint64_t pass = socket->state->loop->pass;
+  uint32_t pass = socket->state->loop->pass;
   int interest = watch->interest &= ~ended;
   if (events & XPIO_READABLE) {
     if (!xpio_list_empty(&watch->readable.waiters)) {

@@ -10,7 +10,7 @@ struct xpio_socket;
 
 struct xpio_watch {
   struct xpio_event readable, writable;
-  uint64_t read_pass;     /* the pass of the loop that last woke readers */
+  uint32_t read_pass;     /* the pass of the loop that last woke readers */
   unsigned char interest; /* the events that the system reports */
 };
 

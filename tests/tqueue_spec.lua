@@ -108,6 +108,48 @@ describe("tqueue:wait", function()
     assert.equal(queue, task._queue)
   end)
 
+  it("returns the table it is given, as an array of the tasks and nothing else", function()
+    local into = { "a", "b", "c", "d", name = "kept", [10] = "kept" }
+    local task = schedule()
+    assert.equal(into, queue:wait(0, into))
+    assert.same({ name = "kept", [10] = "kept" }, into)
+    writer:write "x"
+    assert.equal(into, queue:wait(nil, into))
+    assert.same({ task, name = "kept", [10] = "kept" }, into)
+  end)
+
+  it("lets the table grow to as many tasks as are ready", function()
+    local into, tasks = { false }, {}
+    for i = 1, 100 do tasks[i] = schedule() end
+    writer:write "x"
+    assert.same(tasks, queue:wait(nil, into))
+    assert.same({}, queue:wait(0, into))
+  end)
+
+  it("leaves the table alone when there is nothing to wait for", function()
+    local into = { "a" }
+    assert.is_nil(queue:wait(nil, into))
+    assert.same({ "a" }, into)
+  end)
+
+  it("calls no metamethod of the table", function()
+    local into = setmetatable({}, { __index = error, __newindex = error, __len = error })
+    local task = schedule()
+    writer:write "x"
+    assert.equal(into, queue:wait(nil, into))
+    assert.equal(task, rawget(into, 1))
+  end)
+
+  it("raises an argument error for what is no table to put the tasks into", function()
+    local task = schedule()
+    writer:write "x"
+    for _, value in ipairs { "1", 1, true, print, queue } do
+      assert.error_matches(function() queue:wait(nil, value) end,
+        "bad argument #2 to 'wait' %(table expected, got ")
+    end
+    assert.same({ task }, queue:wait(nil, nil))
+  end)
+
   it("returns a task once", function()
     schedule()
     writer:write "x"

@@ -201,8 +201,9 @@ local tqueue = {}
 --- Wait until a task is ready, or the time is over. Without a timeout, nil if there is
 --- nothing to wait for. (Task queues)
 ---@param timeout? number|false seconds
+---@param into? table to be returned as the array, instead of a new one
 ---@return xpio.task[]? ready
-function tqueue:wait(timeout) end
+function tqueue:wait(timeout, into) end
 
 --- Whether no task is scheduled. (Task queues)
 ---@return boolean

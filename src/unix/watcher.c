@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "../list.h"
 #include "../loop.h"
 #include "../system.h"
 #include "unix.h"
@@ -17,12 +18,13 @@
  * uv_poll_init does takes three system calls, and the next descriptor with this number
  * needs none of them. */
 struct xpio_watcher {
-  uv_poll_t handle;
-  struct xpio_loop *loop;
+  uv_poll_t handle; /* its data: the loop */
   xpio_report *report;
-  void *owner;
+  union {
+    void *owner;
+    struct xpio_watcher *next; /* of those without a descriptor, whose memory is kept */
+  };
   int own_epoll; /* that watches in its stead, or -1 */
-  struct xpio_watcher *next;
 };
 
 /* The stopped watchers, by the number of their descriptors, which are closed. */
@@ -44,9 +46,8 @@ static void release(struct xpio_watcher *watcher, struct xpio_loop *loop) {
 }
 
 static void on_closed(uv_handle_t *handle) {
-  struct xpio_watcher *watcher = handle->data;
-  struct xpio_loop *loop = watcher->loop;
-  release(watcher, loop);
+  struct xpio_loop *loop = handle->data;
+  release(XPIO_CONTAINER(handle, struct xpio_watcher, handle), loop);
   xpio_loop_handle_closed(loop);
 }
 
@@ -161,7 +162,7 @@ static int set_own_epoll(struct xpio_watcher *watcher, int number, int interest)
 
 /* On an error (POLLERR) libuv has stopped the handle and says UV_EBADF. */
 static void on_poll(uv_poll_t *handle, int status, int uv_events) {
-  struct xpio_watcher *watcher = handle->data;
+  struct xpio_watcher *watcher = XPIO_CONTAINER(handle, struct xpio_watcher, handle);
   int events = 0;
   if (status < 0)
     events = XPIO_READABLE | XPIO_WRITABLE;
@@ -189,8 +190,7 @@ static int make_watcher(struct xpio_descriptor *descriptor) {
     return error == UV_EPERM ? XPIO_ALWAYS_READY : error;
   }
   xpio_loop_add_handle(loop, (uv_handle_t *)&watcher->handle);
-  watcher->handle.data = watcher;
-  watcher->loop = loop;
+  watcher->handle.data = loop;
   descriptor->watcher = watcher;
   return 0;
 }

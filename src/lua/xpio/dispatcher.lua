@@ -3,16 +3,19 @@ local xpio = require "xpio"
 local resume = xpio.resume
 local queue = xpio.tqueue()
 local sleepers = {} -- the sleeping tasks, the next one to wake last
+local spare -- an array for the ready ones, while it is not in use
 
 local function report(task, message)
   io.stderr:write(debug.traceback(task.coroutine, tostring(message)), "\n")
   coroutine.close(task.coroutine) -- its <close> variables are still open
 end
 
---- Resume tasks without values, for a blocked call would take them for its results.
+--- Resume tasks without values, for a blocked call would take them for its results. The
+--- array is used again: what it held it would keep.
 local function resume_all(tasks)
   for i = 1, #tasks do
     local task = tasks[i]
+    tasks[i] = false
     local ok, message = resume(task, task.coroutine)
     if not ok then report(task, message) end
   end
@@ -36,10 +39,22 @@ local function sleep(seconds)
   coroutine.yield(xpio.waiting)
 end
 
---- Seconds until the next sleeper wakes, or math.huge; nil when no task is left.
-local function due()
-  if sleepers[1] then return math.max(0, sleepers[#sleepers].wake - xpio.gettime()) end
-  return not queue:isEmpty() and math.huge or nil
+--- Seconds until the next sleeper wakes, of those that there are.
+local function until_wake() return math.max(0, sleepers[#sleepers].wake - xpio.gettime()) end
+
+--- Wait, and run the tasks that are ready. Returns false when there is none to wait for.
+local function pass(timeout)
+  local array, sleeping = spare or {}, sleepers[1]
+  spare = nil -- a task may call step, too
+  if sleeping then timeout = math.min(until_wake(), timeout or math.huge) end
+  local ready = queue:wait(timeout, array)
+  local now = sleeping and xpio.gettime()
+  if ready then resume_all(ready) end
+  spare = array
+  while now and sleepers[1] and sleepers[#sleepers].wake <= now do
+    resume_all { table.remove(sleepers) }
+  end
+  return ready ~= nil
 end
 
 --- Wait, for at most so many seconds, and run the tasks that are ready. Returns the
@@ -48,16 +63,15 @@ end
 ---@param timeout? number
 ---@return number?
 local function step(timeout)
-  local ready = queue:wait(math.min(due() or 0, timeout or math.huge)) or {}
-  local now = xpio.gettime()
-  resume_all(ready)
-  while sleepers[1] and sleepers[#sleepers].wake <= now do resume_all { table.remove(sleepers) } end
-  return due()
+  if not sleepers[1] and queue:isEmpty() then timeout = 0 end
+  pass(timeout)
+  if sleepers[1] then return until_wake() end
+  return not queue:isEmpty() and math.huge or nil
 end
 
 --- Run until no task waits for anything.
 local function run()
-  while step() do end
+  while pass() do end
 end
 
 return { start = start, sleep = sleep, step = step, run = run }
