@@ -44,14 +44,16 @@ static size_t length_of(lua_State *L, int index) {
   return lua_type(L, index) == LUA_TSTRING ? (size_t)lua_rawlen(L, index) : 0;
 }
 
-size_t xpio_measure_environment(lua_State *L) {
+size_t xpio_measure_environment(lua_State *L, struct xpio_spawn *spawn) {
   size_t bytes = 0;
+  spawn->variable_count = 0;
   lua_pushnil(L);
   while (lua_next(L, XPIO_SPAWN_ENV)) {
     bytes += length_of(L, -2) + sizeof "=" + length_of(L, -1);
+    spawn->variable_count++;
     lua_pop(L, 1);
   }
-  return xpio_room(xpio_count_fields(L, XPIO_SPAWN_ENV) + 1, sizeof(char *)) + xpio_room(bytes, 1);
+  return xpio_room(spawn->variable_count + 1, sizeof(char *)) + xpio_room(bytes, 1);
 }
 
 /* The key below the value on top. */
@@ -73,8 +75,7 @@ static char *append(char *end, lua_State *L, int index) {
 }
 
 void xpio_read_environment(lua_State *L, char **memory, struct xpio_spawn *spawn) {
-  char **variable =
-      xpio_take(memory, xpio_room(xpio_count_fields(L, XPIO_SPAWN_ENV) + 1, sizeof *variable));
+  char **variable = xpio_take(memory, xpio_room(spawn->variable_count + 1, sizeof *variable));
   char *end = *memory;
   spawn->environment = variable;
   lua_pushnil(L);

@@ -42,8 +42,8 @@ static void default_environment(lua_State *L) {
 
 /* What there is to be done, from the arguments. Returns -1 with a failure. */
 static int read_all(lua_State *L, struct xpio_spawn *spawn, struct xpio_spawn_failure *failure) {
-  size_t size = xpio_measure_arguments(L) + xpio_measure_environment(L) + xpio_measure_grants(L) +
-                xpio_measure_attributes(L);
+  size_t size = xpio_measure_arguments(L) + xpio_measure_environment(L, spawn) +
+                xpio_measure_grants(L) + xpio_measure_attributes(L);
   char *memory = xpio_state_buffer(xpio_state(L), size);
   *failure = (struct xpio_spawn_failure){UV_ENOMEM, "memory", NULL, -1};
   if (memory == NULL) return -1;

@@ -29,10 +29,11 @@ static inline size_t xpio_room(size_t count, size_t size) {
   return (count * size + alignment - 1) / alignment * alignment;
 }
 
-/* args and env. `exe` becomes the first of args. */
+/* args and env. `exe` becomes the first of args. Measuring the environment also counts
+ * its variables: going through a table is most of the work. */
 size_t xpio_measure_arguments(lua_State *L);
 void xpio_read_arguments(lua_State *L, char **memory, struct xpio_spawn *spawn);
-size_t xpio_measure_environment(lua_State *L);
+size_t xpio_measure_environment(lua_State *L, struct xpio_spawn *spawn);
 void xpio_read_environment(lua_State *L, char **memory, struct xpio_spawn *spawn);
 
 /* files. Reading returns -1 and fills in the failure when one of them has no

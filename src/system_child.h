@@ -66,6 +66,7 @@ struct xpio_spawn {
   const char *exe;                 /* a path, or a name to be searched for */
   char **arguments;                /* ended by a null, as the next */
   char **environment;              /* "NAME=value" */
+  size_t variable_count;           /* of the environment */
   const struct xpio_grant *grants; /* in any order; no two with the same target */
   size_t grant_count;
 

@@ -42,14 +42,16 @@ int xpio_unix_pidfd_signal_group(int pidfd, int signal) {
 }
 
 /* Checking a child takes its pidfd out, or it goes on running: then a debugger has
- * it and there will be another event. So each is seen once, and this ends. */
+ * it and there will be another event. So each is seen once, and this ends: when there
+ * are fewer than were asked for, that was all. */
 void xpio_unix_pidfd_check(struct xpio_children *children) {
-  struct epoll_event events[64];
+  enum { MOST = 64 };
+  struct epoll_event events[MOST];
   int count;
   do {
-    count = epoll_wait(children->epoll, events, 64, 0);
+    count = epoll_wait(children->epoll, events, MOST, 0);
     for (int i = 0; i < count; i++) xpio_unix_check_watched(events[i].data.ptr);
-  } while (count > 0);
+  } while (count == MOST);
 }
 
 static void on_poll(uv_poll_t *poll, int status, int uv_events) {

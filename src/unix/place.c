@@ -42,6 +42,18 @@ static int find_aside(const struct xpio_plan *plan, const struct xpio_move *move
   return duplicate_aside(plan, move->source);
 }
 
+/* Whatever number it gets: those of the other sources are taken. */
+static int open_null(const struct xpio_plan *plan) {
+  int null = -1;
+  for (size_t i = 0; i < plan->move_count; i++) {
+    if (plan->moves[i].source != XPIO_NULL) continue;
+    if (null < 0) null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null < 0) return -1;
+    plan->moves[i].source = null;
+  }
+  return 0;
+}
+
 /* What is at a number where something else is to be goes out of the way. The report
  * stays where it is until it has another place: it has to tell of a failure here. */
 static int clear_targets(const struct xpio_plan *plan, int *report, int *item) {
@@ -163,6 +175,7 @@ static void close_others(const struct xpio_plan *plan, int report) {
 }
 
 int xpio_unix_place_descriptors(const struct xpio_plan *plan, int *report, int *item) {
+  if (open_null(plan) < 0) return -1;
   if (clear_targets(plan, report, item) < 0) return -1;
   if (fill_targets(plan, item) < 0) return -1;
   close_others(plan, *report);

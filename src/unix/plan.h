@@ -7,9 +7,12 @@
 
 struct xpio_spawn;
 
+/* A source that the child opens itself: /dev/null. */
+enum { XPIO_NULL = -2 };
+
 /* A descriptor on its way to its number in the child. */
 struct xpio_move {
-  int source; /* its number in the parent; -1: the target is to be closed */
+  int source; /* its number in the parent; -1: the target is to be closed; XPIO_NULL */
   int now;    /* where the child has it at present */
   int target;
   bool nonblocking; /* the source was, before */

@@ -185,31 +185,22 @@ static pid_t start_and_listen(struct xpio_plan *plan, struct xpio_stop *stop) {
   return pid;
 }
 
-/* Sends what is not named of the standard streams to /dev/null, *null. */
-static int add_null(struct xpio_plan *plan, int *null, struct xpio_stop *stop) {
-  for (int target = 0; target < XPIO_LOWEST_NUMBER; target++) {
-    if (has_target(plan->spawn, target)) continue;
-    if (*null < 0) *null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (*null < 0) return stopped(stop, XPIO_STEP_DESCRIPTOR, -1);
-    add_move(plan, *null, target);
-  }
-  return 0;
+/* What is granted; and of the standard streams, what is not, goes to /dev/null. */
+static void add_moves(struct xpio_plan *plan) {
+  const struct xpio_spawn *spawn = plan->spawn;
+  for (size_t i = 0; i < spawn->grant_count; i++)
+    add_move(plan, spawn->grants[i].source, spawn->grants[i].target);
+  for (int target = 0; target < XPIO_LOWEST_NUMBER; target++)
+    if (!has_target(spawn, target)) add_move(plan, XPIO_NULL, target);
+  qsort(plan->moves, plan->move_count, sizeof *plan->moves, by_target);
 }
 
 /* Nothing is opened before the grants have been looked at: it could get a number
  * that is named there by mistake. */
 static pid_t start_with_descriptors(struct xpio_plan *plan, struct xpio_stop *stop) {
-  const struct xpio_spawn *spawn = plan->spawn;
-  int null = -1;
-  pid_t pid = -1;
-  for (size_t i = 0; i < spawn->grant_count; i++)
-    add_move(plan, spawn->grants[i].source, spawn->grants[i].target);
-  if (make_blocking(plan, stop) == 0 && add_null(plan, &null, stop) == 0) {
-    qsort(plan->moves, plan->move_count, sizeof *plan->moves, by_target);
-    pid = start_and_listen(plan, stop);
-  }
+  add_moves(plan);
+  pid_t pid = make_blocking(plan, stop) == 0 ? start_and_listen(plan, stop) : -1;
   if (pid < 0) restore_nonblocking(plan);
-  if (null >= 0) close(null);
   return pid;
 }
 
