@@ -26,13 +26,16 @@ print "|--:|--:|--:|--:|--:|"
 for _, connections in ipairs { 1, 10, 100, 1000, 5000, 10000, 15000 } do
   local row = { way = "tcp", load = { "-c", connections }, calls = 2 * connections + 2000 }
   local used = { {}, {} }
-  for _ = 1, rounds do
+  for round = 1, rounds do
     for i, server in ipairs(chosen) do
+      io.stderr:write(("\r\27[K%d connections, round %d of %d: %s "):format(connections, round, rounds,
+        server.name))
       local messages = 60000 + 4 * connections
       local _, processor = assert(measure.run(server, row, messages, 2 * connections + 1000))
       table.insert(used[i], processor / messages * 1e6)
     end
   end
+  io.stderr:write "\r\27[K"
   for _, numbers in ipairs(used) do table.sort(numbers) end
   local epoll, xpio = used[1][(rounds + 1) // 2], used[2][(rounds + 1) // 2]
   local calls = measure.calls(chosen[2], row, "epoll_ctl")

@@ -25,10 +25,10 @@ function measures.libuv_nowait()
   return tonumber((process.output { build .. "/nowait", "300000" }))
 end
 
-function measures.xpio_wait()
+function measures.xpio_wait(into)
   local queue, a, b = xpio.tqueue(), assert(xpio.socketpair())
   a:when_read { _queue = queue }
-  local result = clock(300000, function() queue:wait(0) end)
+  local result = clock(300000, function() queue:wait(0, into) end)
   a:close()
   b:close()
   return result
@@ -100,11 +100,13 @@ end
 
 local function median_of(f, ...)
   local numbers = {}
-  for _ = 1, rounds do
+  for round = 1, rounds do
+    io.stderr:write(("\r\27[Kround %d of %d "):format(round, rounds))
     local ok, number = pcall(f, ...)
     if not ok or not number then return nil end
     numbers[#numbers + 1] = number
   end
+  io.stderr:write "\r\27[K"
   table.sort(numbers)
   return numbers[(#numbers + 1) // 2]
 end
@@ -119,6 +121,7 @@ print "| what | CPU ns | to C |\n|---|--:|--:|"
 local base = median_of(measures.libuv_nowait)
 print_line("C libuv, uv_run(UV_RUN_NOWAIT) with one handle", base, base)
 print_line("xpio, an empty wait(0)", median_of(measures.xpio_wait), base)
+print_line("xpio, an empty wait(0, into)", median_of(measures.xpio_wait, {}), base)
 print_line("luv, an empty run(\"nowait\")", median_of(measures.luv_wait), base)
 print_line("cqueues, an empty step(0)", median_of(measures.cqueues_wait), base)
 print_line("xpio, when_read and _dequeue", median_of(measures.schedule))
