@@ -28,8 +28,8 @@ for _, connections in ipairs { 1, 10, 100, 1000, 5000, 10000, 15000 } do
   local used = { {}, {} }
   for round = 1, rounds do
     for i, server in ipairs(chosen) do
-      io.stderr:write(("\r\27[K%d connections, round %d of %d: %s "):format(connections, round, rounds,
-        server.name))
+      io.stderr:write(("\r\27[K%d connections, round %d of %d: %s "):format(connections, round,
+        rounds, server.name))
       local messages = 60000 + 4 * connections
       local _, processor = assert(measure.run(server, row, messages, 2 * connections + 1000))
       table.insert(used[i], processor / messages * 1e6)
