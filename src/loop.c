@@ -5,10 +5,6 @@
 #include "system.h"
 #include "system_child.h"
 
-/* How often a poll that may sleep looks whether a new signal handler has been
- * installed: lua.c installs that for SIGINT anew for every line it reads. */
-enum { CHAIN_MILLISECONDS = 100 };
-
 /* The longest timer: libuv adds it to the current time. */
 #define LONGEST_MILLISECONDS (UINT64_MAX / 4)
 
@@ -57,26 +53,12 @@ static void on_idle(uv_idle_t *idle) {
   (void)idle;
 }
 
-/* Looks for new signal handlers, unless that was done just now. The timer then sees
- * to it that a poll that goes on sleeping is followed by another look. */
-static void chain_signals(struct xpio_loop *loop) {
-  if (uv_is_active((uv_handle_t *)&loop->chain_timer)) return;
-  uint64_t since = uv_now(loop->uv) - loop->chained;
-  if (loop->chained == 0 || since >= CHAIN_MILLISECONDS) {
-    loop->chained = uv_now(loop->uv);
-    if (!loop->host->handles_sigint) xpio_system_interrupt_chain();
-    xpio_system_chain_children(loop);
-  } else {
-    uv_timer_start(&loop->chain_timer, on_timer, CHAIN_MILLISECONDS, 0);
-  }
-}
-
 /* A task may have become ready outside of the loop. The host is to come back from a poll
  * at once, for it collects the tasks after that. */
 static void on_prepare(uv_prepare_t *prepare) {
   struct xpio_loop *loop = prepare->data;
   loop->pass++;
-  chain_signals(loop);
+  xpio_system_chain_children(loop);
   if (loop->ready > 0 && !loop->running)
     uv_idle_start(&loop->idle, on_idle);
   else
@@ -85,12 +67,13 @@ static void on_prepare(uv_prepare_t *prepare) {
 
 static void add_handles(struct xpio_loop *loop) {
   uv_timer_init(loop->uv, &loop->timer);
-  uv_timer_init(loop->uv, &loop->chain_timer);
   uv_prepare_init(loop->uv, &loop->prepare);
   uv_idle_init(loop->uv, &loop->idle);
   uv_handle_t *const handles[] = {
-      (uv_handle_t *)&loop->wakeup,  (uv_handle_t *)&loop->timer, (uv_handle_t *)&loop->chain_timer,
-      (uv_handle_t *)&loop->prepare, (uv_handle_t *)&loop->idle,
+      (uv_handle_t *)&loop->wakeup,
+      (uv_handle_t *)&loop->timer,
+      (uv_handle_t *)&loop->prepare,
+      (uv_handle_t *)&loop->idle,
   };
   for (size_t i = 0; i < sizeof handles / sizeof *handles; i++) {
     xpio_loop_add_handle(loop, handles[i]);
@@ -139,7 +122,6 @@ void xpio_loop_close(struct xpio_loop *loop) {
   loop->closing = true;
   xpio_loop_close_handle(loop, (uv_handle_t *)&loop->wakeup);
   xpio_loop_close_handle(loop, (uv_handle_t *)&loop->timer);
-  xpio_loop_close_handle(loop, (uv_handle_t *)&loop->chain_timer);
   xpio_loop_close_handle(loop, (uv_handle_t *)&loop->prepare);
   xpio_loop_close_handle(loop, (uv_handle_t *)&loop->idle);
   if (!xpio_loop_is_own(loop)) return;
@@ -180,7 +162,11 @@ static void poll_now(struct xpio_loop *loop) {
   keep_alive(loop, loop->scheduled > 0);
 }
 
+/* lua.c installs its SIGINT handler anew for every line it reads, so ours may have been
+ * replaced since the last poll. To look costs a cheap system call, a fifth of what a timer
+ * does on which to look less often. */
 static void poll_until(struct xpio_loop *loop, uint64_t nanoseconds) {
+  if (!loop->host->handles_sigint) xpio_system_interrupt_chain();
   /* A loop without anything active would not sleep at all. */
   bool timed = nanoseconds != XPIO_FOREVER || !uv_loop_alive(loop->uv);
   if (timed) start_timer(loop, nanoseconds);

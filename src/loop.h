@@ -20,17 +20,15 @@ struct xpio_loop {
   uv_loop_t *uv;
   uv_loop_t own;
   const struct xpio_host *host;
-  uv_timer_t timer;       /* ends a pass at its deadline */
-  uv_async_t wakeup;      /* sent by the SIGINT handler */
-  uv_prepare_t prepare;   /* comes before every poll, whoever runs the loop */
-  uv_idle_t idle;         /* while it is active the poll does not sleep */
-  uint64_t chained;       /* uv_now when the signal handlers were last looked at */
-  uv_timer_t chain_timer; /* and when it should be looked at again */
-  uint32_t pass;          /* counts the polls: tells a repeated event from a new one */
-  size_t handles;         /* open, or not closed yet */
-  size_t scheduled;       /* tasks that are waiting or ready */
-  size_t ready;           /* those that are ready */
-  bool running;           /* xpio_loop_pass does, now */
+  uv_timer_t timer;     /* ends a pass at its deadline */
+  uv_async_t wakeup;    /* sent by the SIGINT handler */
+  uv_prepare_t prepare; /* comes before every poll, whoever runs the loop */
+  uv_idle_t idle;       /* while it is active the poll does not sleep */
+  uint32_t pass;        /* counts the polls: tells a repeated event from a new one */
+  size_t handles;       /* open, or not closed yet */
+  size_t scheduled;     /* tasks that are waiting or ready */
+  size_t ready;         /* those that are ready */
+  bool running;         /* xpio_loop_pass does, now */
   bool closing;
   bool interrupted;
   struct xpio_watcher *watchers;  /* a list of the system's */

@@ -116,8 +116,8 @@ void xpio_system_release_child(struct xpio_child *child);
 /* Reaps those that were released and have ended since, without a pass. */
 void xpio_system_reap_orphans(struct xpio_loop *loop);
 
-/* Looks, from time to time, whether the end of children is still noticed: the host
- * may have installed a signal handler of its own. */
+/* Looks whether the end of children is still noticed: the host may have installed a
+ * signal handler of its own. To be called before every poll. */
 void xpio_system_chain_children(struct xpio_loop *loop);
 
 /* In two steps, for the loop must run in between: ends the watching, of children

@@ -113,15 +113,12 @@ static void install(struct chain *chain, struct sigaction action) {
   sigaction(chain->number, &action, NULL);
 }
 
-/* Whether ours is in place now. A handler that has taken the place of ours may call
- * ours, as that of a second copy of xpio does: calling it in turn would never end.
- * So only the handler that was found first is chained again. */
-static bool chain_again(struct chain *chain) {
-  struct sigaction current;
-  if (sigaction(chain->number, NULL, &current) < 0) return false;
-  if (is_ours(chain, &current)) return true;
-  if (chain->has_previous && !same_handler(&current, &chain->previous)) return false;
-  install(chain, current);
+/* Puts ours in place of the action that is there. A handler that has taken the place of
+ * ours may call ours, as that of a second copy of xpio does: calling it in turn would
+ * never end. So only the handler that was found first is chained again. */
+static bool replace(struct chain *chain, const struct sigaction *current) {
+  if (chain->has_previous && !same_handler(current, &chain->previous)) return false;
+  install(chain, *current);
   return true;
 }
 
@@ -172,7 +169,8 @@ static void remove_entry(struct chain *chain, uv_async_t *wakeup) {
 /* A default action needs no help, and who ignores SIGINT means it. */
 static void chain_interrupt(void) {
   struct sigaction current;
-  if (sigaction(SIGINT, NULL, &current) == 0 && is_handler(&current)) chain_again(&interrupt_chain);
+  if (sigaction(SIGINT, NULL, &current) < 0 || is_ours(&interrupt_chain, &current)) return;
+  if (is_handler(&current)) replace(&interrupt_chain, &current);
 }
 
 unsigned xpio_system_interrupt_count(void) {
@@ -206,11 +204,14 @@ int xpio_unix_child_signal_add(uv_async_t *wakeup) {
 
 /* While our handler was not there, children may have ended: every loop is to look. */
 bool xpio_unix_child_signal_chain(void) {
-  struct sigaction before;
+  struct sigaction current;
   pthread_mutex_lock(&chains_mutex);
-  bool was_ours = sigaction(SIGCHLD, NULL, &before) == 0 && is_ours(&child_chain, &before);
-  bool chained = was_ours || chain_again(&child_chain);
-  if (chained && !was_ours) send_wakeups(&child_chain);
+  bool known = sigaction(SIGCHLD, NULL, &current) == 0;
+  bool chained = known && is_ours(&child_chain, &current);
+  if (known && !chained && replace(&child_chain, &current)) {
+    send_wakeups(&child_chain);
+    chained = true;
+  }
   pthread_mutex_unlock(&chains_mutex);
   return chained;
 }
