@@ -63,6 +63,7 @@ build = {
             "src/unix/names.c",
             "src/unix/pidfd.c",
             "src/unix/place.c",
+            "src/unix/pool.c",
             "src/unix/search.c",
             "src/unix/signal.c",
             "src/unix/spawn.c",

@@ -32,7 +32,9 @@ struct xpio_loop {
   bool closing;
   bool interrupted;
   struct xpio_watcher *watchers;  /* a list of the system's */
-  struct xpio_spares *spares;     /* and an array of some, or null */
+  struct xpio_spares *spares;     /* an array of some, or null */
+  struct xpio_pool *pool;         /* what watches the others, or null */
+  size_t direct;                  /* how many libuv watches itself */
   struct xpio_children *children; /* the system's; null until the first is spawned */
 };
 
