@@ -151,6 +151,10 @@ local capabilities = {
       return not os.getenv "XPIO_UNDER_VALGRIND" and not os.getenv "XPIO_SANITIZED"
         and os.execute "valgrind --version >/dev/null 2>&1" == true
     end },
+  many_descriptors = { "a process may not have 4,096 descriptors",
+    function()
+      return support.has_shell and os.execute "ulimit -n 4096 2>/dev/null" == true
+    end },
   plain_calls = { "strace shows an emulator's system calls, not those of the program",
     function()
       local log = support.has_shell and calls_behind_mark 'io.open "/mark/last"'

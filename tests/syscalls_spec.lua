@@ -2,7 +2,8 @@ local capability = require "capability"
 local support = require "support"
 
 describe("system calls, as strace sees them", function()
-  local function trace(script, calls)
+  --- The log of a script, which may have so many descriptors.
+  local function trace(script, calls, descriptors)
     local path, log = support.temporary_path(), support.temporary_path()
     local file = assert(io.open(path, "w"))
     file:write(script)
@@ -11,8 +12,9 @@ describe("system calls, as strace sees them", function()
       os.remove(path)
       os.remove(log)
     end)
-    local status = { os.execute(("exec timeout %d strace -qq -e trace=%s -o %s %s %s"):format(
-      support.patience, calls, log, support.command(support.interpreter), path)) }
+    local status = { os.execute(("ulimit -n %s; exec timeout %d strace -qq -e trace=%s -o %s %s %s"):format(
+      descriptors or "$(ulimit -n)", support.patience, calls, log,
+      support.command(support.interpreter), path)) }
     assert.same({ true, "exit", 0 }, status)
     local result <close> = assert(io.open(log))
     return result:read "a"
@@ -84,6 +86,29 @@ describe("system calls, as strace sees them", function()
     assert.equal(400, count(log, "write%(") + count(log, "sendto%("))
     assert.is_true(count(log, "epoll_p?wait%(") <= 410)
   end)
+
+  -- libuv polls up to 48 times in a pass when it gets 1,024 events at once, and all of
+  -- them are still there then, for no task has run in between.
+  test("of a wait for many sockets that are all ready are few", function()
+    local log = between_marks(trace([[
+      local xpio = require "xpio"
+      local queue, pairs_of, count = xpio.tqueue(), {}, 1500
+      for i = 1, count do
+        local a, b = assert(xpio.socketpair())
+        pairs_of[i] = { a = a, b = b, task = { _queue = queue } }
+        assert(a:when_read(pairs_of[i].task))
+      end
+      queue:wait(0) -- now all are watched
+      for _, pair in ipairs(pairs_of) do pair.b:write "x" end
+      io.open "/mark/begin"
+      local woken = queue:wait()
+      io.open "/mark/end"
+      assert(#woken == count)
+      for _, pair in ipairs(pairs_of) do assert(pair.a:try_read(9) == "x") end
+    ]], "openat,epoll_wait,epoll_pwait,epoll_ctl", 4096))
+    assert.is_true(count(log, "epoll_p?wait%(") <= 8, log)
+    assert.equal(0, count(log, "epoll_ctl"))
+  end, "many_descriptors")
 
   test("never set O_NONBLOCK on a descriptor that is shared", function()
     local log = trace([[
