@@ -82,6 +82,7 @@ static int resumed(lua_State *L, int status, lua_KContext context) {
   (void)status;
   const struct xpio_operation *operation = (const struct xpio_operation *)context;
   int values = lua_gettop(L) - waiter_slot(operation);
+  if (values > 0) luaL_checkstack(L, LUA_MINSTACK, "too many values to resume with");
   xpio_unblock(L, waiter_slot(operation));
   lua_closeslot(L, waiter_slot(operation));
   if (values > 0) return values;

@@ -95,8 +95,9 @@ static int resume_coroutine(lua_State *L, lua_State *coroutine, int values) {
   int status = lua_resume(coroutine, L, values, &results);
   bool succeeded = status == LUA_OK || status == LUA_YIELD;
   if (!succeeded) results = 1;
-  /* A C function has room for LUA_MINSTACK values (lua.h), of which few are in use. */
-  if (results >= LUA_MINSTACK / 2 && !lua_checkstack(L, results + 1)) {
+  /* A C function has room for LUA_MINSTACK values (lua.h), of which few are in use. With
+   * the results come a boolean, and for a moment the task. */
+  if (results >= LUA_MINSTACK / 2 && !lua_checkstack(L, results + 2)) {
     lua_pop(coroutine, results);
     return push_failure(L, "too many results to resume");
   }

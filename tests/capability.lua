@@ -145,12 +145,14 @@ local capabilities = {
   strace = { "strace is missing or not allowed",
     function() return support.has_shell and calls_behind_mark "" ~= nil end },
   -- An emulator makes calls of its own, and not all that the program makes.
-  -- Valgrind cannot run in itself, and a sanitizer's code is not what is to be counted.
-  callgrind = { "valgrind is missing, or this is no plain build",
+  -- What a sanitizer or a debugger wants of a build is not to be counted.
+  plain_build = { "the build is instrumented, or not optimized",
     function()
-      return not os.getenv "XPIO_UNDER_VALGRIND" and not os.getenv "XPIO_SANITIZED"
-        and os.execute "valgrind --version >/dev/null 2>&1" == true
+      return os.getenv "XPIO_OPTIMIZED" and not os.getenv "XPIO_UNDER_VALGRIND"
+        and not os.getenv "XPIO_SANITIZED"
     end },
+  callgrind = { "valgrind is missing",
+    function() return os.execute "valgrind --version >/dev/null 2>&1" == true end },
   many_descriptors = { "a process may not have 4,096 descriptors",
     function()
       return support.has_shell and os.execute "ulimit -n 4096 2>/dev/null" == true

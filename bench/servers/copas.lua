@@ -13,6 +13,7 @@ local listener = assert(socket.bind("127.0.0.1", 0, 4096))
 copas.addserver(listener, function(connection)
   accepted = accepted + 1
   if accepted == collect_at then collectgarbage() end
+  connection:setoption("tcp-nodelay", true) -- it sends 8 KiB at a time
   while true do
     local data, problem, part = copas.receivePartial(connection, size)
     data = data or part

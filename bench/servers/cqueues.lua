@@ -11,6 +11,7 @@ local controller = cqueues.new()
 
 local function echo(connection)
   connection:setmode("b", "bn") -- binary; nothing stays in a buffer of output
+  connection:setbufsiz(size, size)
   connection:onerror(function(_, _, code) return code end)
   while true do
     local data = connection:read(-size) -- at most so many bytes
@@ -19,7 +20,7 @@ local function echo(connection)
   connection:close()
 end
 
-local listener = assert(socket.listen { host = "127.0.0.1", port = 0, nodelay = false })
+local listener = assert(socket.listen { host = "127.0.0.1", port = 0, nodelay = true })
 assert(listener:listen())
 controller:wrap(function()
   for connection in listener:clients() do

@@ -5,6 +5,7 @@
  * SIZE is how much is read at once. Prints its address; for pipe, it echoes from
  * descriptor 0 to 1. */
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,13 +124,18 @@ static _Noreturn void serve(struct server *server, bool datagrams) {
 }
 
 static void serve_pipe(struct server *server) {
-  ssize_t length;
-  while ((length = read(STDIN_FILENO, server->buffer, server->size)) > 0) {
-    for (ssize_t written = 0; written < length;) {
-      ssize_t count = write(STDOUT_FILENO, server->buffer + written, (size_t)(length - written));
-      if (count < 0) fail("write");
-      written += count;
-    }
+  struct epoll_event event;
+  struct connection input = {.number = STDIN_FILENO};
+  fcntl(STDIN_FILENO, F_SETFL, O_NONBLOCK);
+  watch(server, &input, EPOLL_CTL_ADD, EPOLLIN);
+  for (;;) {
+    ssize_t length = read(STDIN_FILENO, server->buffer, server->size);
+    if (length < 0 && errno == EAGAIN)
+      epoll_wait(server->epoll, &event, 1, -1);
+    else if (length <= 0)
+      return;
+    else if (write(STDOUT_FILENO, server->buffer, (size_t)length) != length)
+      fail("write");
   }
 }
 
@@ -137,11 +143,11 @@ int main(int argc, char **argv) {
   struct server server;
   enum way way = server_way(argc, argv, &server.size);
   server.buffer = malloc(server.size);
+  server.epoll = epoll_create1(EPOLL_CLOEXEC);
   if (way == WAY_PIPE) {
     serve_pipe(&server);
     return 0;
   }
-  server.epoll = epoll_create1(EPOLL_CLOEXEC);
   server.listener.number = server_listen(way);
   server.listener.unwritten = NULL;
   serve(&server, way == WAY_UDP);

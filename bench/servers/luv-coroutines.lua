@@ -35,13 +35,16 @@ local function new_reader(socket)
   end
 end
 
+-- What can be written at once needs no request.
 local function write(socket, data)
+  local written = socket:try_write(data) or 0
+  if written == #data then return end
   local thread, waiting, done = coroutine.running(), false, false
   local function on_written(message)
     done = true
     if waiting then assert(coroutine.resume(thread, message)) end
   end
-  assert(socket:write(data, on_written))
+  assert(socket:write(data:sub(written + 1), on_written))
   if done then return end
   waiting = true
   return coroutine.yield()

@@ -110,10 +110,12 @@ static void on_datagrams(uv_poll_t *poll, int status, int events) {
 static void serve_pipe(uv_poll_t *poll, int status, int events) {
   (void)poll;
   (void)status, (void)events;
-  ssize_t length = read(STDIN_FILENO, buffer, size);
-  if (length < 0 && errno == EAGAIN) return;
-  if (length <= 0) exit(0);
-  if (write(STDOUT_FILENO, buffer, (size_t)length) != length) fail("write");
+  for (;;) {
+    ssize_t length = read(STDIN_FILENO, buffer, size);
+    if (length < 0 && errno == EAGAIN) return;
+    if (length <= 0) exit(0);
+    if (write(STDOUT_FILENO, buffer, (size_t)length) != length) fail("write");
+  }
 }
 
 int main(int argc, char **argv) {
