@@ -23,7 +23,7 @@ end
 print "\n### Connections that are all active\n"
 print "| connections | C epoll, CPU us/message | xpio | ratio | xpio, epoll_ctl/message |"
 print "|--:|--:|--:|--:|--:|"
-for _, connections in ipairs { 1, 10, 100, 1000, 5000, 10000, 15000 } do
+for _, connections in ipairs { 1, 10, 100, 1000, 1100, 2000, 5000, 10000, 15000 } do
   local row = { way = "tcp", load = { "-c", connections }, calls = 2 * connections + 2000 }
   local used = { {}, {} }
   for round = 1, rounds do
