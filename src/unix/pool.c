@@ -1,7 +1,9 @@
 /* The descriptors that libuv does not watch itself: all in one epoll, which it does watch.
  *
  * Closing a descriptor would not take it out: a process that shares its description
- * keeps that open. So interest is always taken back before. */
+ * keeps that open. So interest is always taken back before. That fails if somebody else has
+ * closed it, and events may go on to come: so the memory of a watcher stays that of a
+ * watcher. */
 #include "watcher.h"
 
 #ifdef XPIO_HAVE_EPOLL
@@ -17,11 +19,13 @@ struct xpio_pool {
   int epoll;
   size_t count; /* of the descriptors in it */
   uv_poll_t poll;
+  struct xpio_watcher *left_over; /* their `report` is null */
 };
 
 static void deliver(const struct epoll_event *event) {
   const struct xpio_watcher *watcher = event->data.ptr;
   int events = 0;
+  if (watcher->report == NULL) return;
   if (event->events & (EPOLLIN | EPOLLERR | EPOLLHUP)) events |= XPIO_READABLE;
   if (event->events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) events |= XPIO_WRITABLE;
   watcher->report(watcher->owner, events, 0);
@@ -66,11 +70,24 @@ static int open_pool(struct xpio_loop *loop) {
   return uv_poll_start(&pool->poll, UV_READABLE, on_poll);
 }
 
+int xpio_unix_pool_add(struct xpio_loop *loop, struct xpio_watcher **result) {
+  int error = loop->pool == NULL ? open_pool(loop) : 0;
+  if (error < 0) return error;
+  struct xpio_watcher *watcher = loop->pool->left_over;
+  if (watcher != NULL)
+    loop->pool->left_over = watcher->next;
+  else
+    watcher = malloc(sizeof *watcher);
+  if (watcher == NULL) return UV_ENOMEM;
+  watcher->interest = 0;
+  watcher->pooled = true;
+  *result = watcher;
+  return 0;
+}
+
 int xpio_unix_pool_set(struct xpio_loop *loop, struct xpio_watcher *watcher, int number,
                        int interest) {
   if (interest == watcher->interest) return 0;
-  int error = loop->pool == NULL ? open_pool(loop) : 0;
-  if (error < 0) return error;
   int operation = EPOLL_CTL_MOD;
   if (watcher->interest == 0) operation = EPOLL_CTL_ADD;
   if (interest == 0) operation = EPOLL_CTL_DEL;
@@ -84,6 +101,13 @@ int xpio_unix_pool_set(struct xpio_loop *loop, struct xpio_watcher *watcher, int
   return 0;
 }
 
+void xpio_unix_pool_remove(struct xpio_loop *loop, struct xpio_watcher *watcher, int number) {
+  if (xpio_unix_pool_set(loop, watcher, number, 0) < 0) loop->pool->count--;
+  watcher->report = NULL;
+  watcher->next = loop->pool->left_over;
+  loop->pool->left_over = watcher;
+}
+
 void xpio_unix_pool_close(struct xpio_loop *loop) {
   if (loop->pool == NULL) return;
   xpio_loop_close_handle(loop, (uv_handle_t *)&loop->pool->poll);
@@ -91,16 +115,30 @@ void xpio_unix_pool_close(struct xpio_loop *loop) {
 }
 
 void xpio_unix_pool_free(struct xpio_loop *loop) {
+  while (loop->pool != NULL && loop->pool->left_over != NULL) {
+    struct xpio_watcher *watcher = loop->pool->left_over;
+    loop->pool->left_over = watcher->next;
+    free(watcher);
+  }
   free(loop->pool);
   loop->pool = NULL;
 }
 
 #else
 
+int xpio_unix_pool_add(struct xpio_loop *loop, struct xpio_watcher **result) {
+  (void)loop, (void)result;
+  return UV_ENOTSUP;
+}
+
 int xpio_unix_pool_set(struct xpio_loop *loop, struct xpio_watcher *watcher, int number,
                        int interest) {
   (void)loop, (void)watcher, (void)number, (void)interest;
   return UV_ENOTSUP;
+}
+
+void xpio_unix_pool_remove(struct xpio_loop *loop, struct xpio_watcher *watcher, int number) {
+  (void)loop, (void)watcher, (void)number;
 }
 
 void xpio_unix_pool_close(struct xpio_loop *loop) {

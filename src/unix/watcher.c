@@ -145,17 +145,11 @@ static int open_direct(struct xpio_descriptor *descriptor) {
   return 0;
 }
 
-static int open_pooled(struct xpio_descriptor *descriptor) {
-  descriptor->watcher = malloc(sizeof *descriptor->watcher);
-  if (descriptor->watcher == NULL) return UV_ENOMEM;
-  descriptor->watcher->interest = 0;
-  descriptor->watcher->pooled = true;
-  return 0;
-}
-
 static int open_watcher(struct xpio_descriptor *descriptor, xpio_report *report, void *owner) {
   bool direct = is_plain(descriptor) && descriptor->loop->direct < XPIO_MOST_DIRECT;
-  int error = direct || !XPIO_UNIX_HAS_POOL ? open_direct(descriptor) : open_pooled(descriptor);
+  int error = direct || !XPIO_UNIX_HAS_POOL
+                  ? open_direct(descriptor)
+                  : xpio_unix_pool_add(descriptor->loop, &descriptor->watcher);
   if (error < 0) return error;
   descriptor->watcher->report = report;
   descriptor->watcher->owner = owner;
@@ -187,11 +181,6 @@ int xpio_system_watch(struct xpio_descriptor *descriptor, int interest, xpio_rep
   return XPIO_ALWAYS_READY;
 }
 
-static void close_pooled(struct xpio_watcher *watcher, const struct xpio_descriptor *descriptor) {
-  xpio_unix_pool_set(descriptor->loop, watcher, descriptor->number, 0);
-  free(watcher);
-}
-
 /* Not on a host's loop: when the spare is closed there, as the state is, something of the
  * host's may have the number and would not be watched any more. */
 static bool keep_spare(struct direct *direct, const struct xpio_descriptor *descriptor) {
@@ -209,7 +198,7 @@ void xpio_unix_close_watcher(struct xpio_descriptor *descriptor) {
   if (watcher == NULL) return;
   descriptor->watcher = NULL;
   if (watcher->pooled) {
-    close_pooled(watcher, descriptor);
+    xpio_unix_pool_remove(descriptor->loop, watcher, descriptor->number);
     return;
   }
   struct direct *direct = (struct direct *)watcher;

@@ -11,7 +11,10 @@
 
 struct xpio_watcher {
   xpio_report *report;
-  void *owner;
+  union {
+    void *owner;
+    struct xpio_watcher *next; /* of those that the pool has left over */
+  };
   unsigned char interest; /* that the pool knows of */
   bool pooled;
 };
@@ -24,10 +27,12 @@ enum {
 #endif
 };
 
-/* Sets which events of the watcher's descriptor the pool is to report; it is made with the
- * first. Returns 0 or an error: UV_EPERM for what never blocks. */
+/* A watcher in the pool, which is made with the first. `set` says which events of its
+ * descriptor are wanted. They return 0 or an error: UV_EPERM for what never blocks. */
+int xpio_unix_pool_add(struct xpio_loop *loop, struct xpio_watcher **result);
 int xpio_unix_pool_set(struct xpio_loop *loop, struct xpio_watcher *watcher, int number,
                        int interest);
+void xpio_unix_pool_remove(struct xpio_loop *loop, struct xpio_watcher *watcher, int number);
 
 /* Closes it; its memory, which the loop needs until then, is freed by `free`. */
 void xpio_unix_pool_close(struct xpio_loop *loop);

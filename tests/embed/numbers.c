@@ -1,6 +1,4 @@
-/* A host's loop on which it watches what gets the number of a descriptor that Lua has
- * waited for and closed. xpio once kept the watcher of that for its own next descriptor
- * with the number, and closing it ended the watching of whatever had the number then. */
+/* A host and Lua, and the number of one descriptor after the other. */
 #include <unistd.h>
 
 #include "embed.h"
@@ -26,7 +24,9 @@ static int used_number(lua_State *L) {
   return (int)lua_tointeger(L, -1);
 }
 
-int main(void) {
+/* xpio once kept the watcher of a closed descriptor for its own next one with that number,
+ * and closing it ended the watching of whatever had the number then. */
+static void test_number_that_the_host_gets(void) {
   uv_loop_t loop;
   uv_poll_t poll;
   int pipe_ends[2];
@@ -47,5 +47,30 @@ int main(void) {
   uv_close((uv_handle_t *)&poll, NULL);
   uv_run(&loop, UV_RUN_DEFAULT);
   check(uv_loop_close(&loop) == 0, "nothing is left on the loop");
+}
+
+/* The kernel goes on watching the description, which has another number by now. */
+static void test_number_that_the_host_closes(void) {
+  lua_State *L = new_state();
+  run(L, "xpio = require 'xpio' "
+         "queue = xpio.tqueue() "
+         "a, b = xpio.socketpair() "
+         "shared = xpio.fdopen(a:fileno()) "
+         "shared:when_read { _queue = queue } "
+         "number = shared:fileno()");
+  lua_getglobal(L, "number");
+  int number = (int)lua_tointeger(L, -1), duplicate = dup(number);
+  check(duplicate >= 0 && close(number) == 0, "the host closes a number that Lua waits for");
+  check(run(L, "shared:close() shared = nil collectgarbage() "
+               "b:write 'x' "
+               "return #queue:wait() == 1 and #queue:wait(0.01) == 0"),
+        "what comes then is no one's, and does no harm");
+  lua_close(L);
+  close(duplicate);
+}
+
+int main(void) {
+  test_number_that_the_host_gets();
+  test_number_that_the_host_closes();
   return finish();
 }
