@@ -157,9 +157,10 @@ void xpio_loop_count_scheduled(struct xpio_loop *loop, int difference) {
 }
 
 static void poll_now(struct xpio_loop *loop) {
-  keep_alive(loop, true);
+  bool alive = loop->scheduled > 0;
+  if (!alive) keep_alive(loop, true);
   uv_run(loop->uv, UV_RUN_NOWAIT);
-  keep_alive(loop, loop->scheduled > 0);
+  if (!alive) keep_alive(loop, loop->scheduled > 0);
 }
 
 /* lua.c installs its SIGINT handler anew for every line it reads, so ours may have been
