@@ -19,9 +19,9 @@ end
 
 --- The server and the load get a processor each, where that can be had.
 function measure.find_processors()
-  local count = tonumber(process.output { "nproc" } or "1")
-  for number = 0, 1 do -- a container may have others
-    if count < 2 or not process.succeeds { "taskset", "-c", tostring(number), "true" } then return end
+  if tonumber(process.output { "nproc" } or "1") < 2 then return end
+  for _, number in ipairs { "0", "1" } do -- a container may have others
+    if not process.succeeds { "taskset", "-c", number, "true" } then return end
   end
   measure.places.server_processor, measure.places.load_processor = 0, 1
 end

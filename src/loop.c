@@ -53,12 +53,20 @@ static void on_idle(uv_idle_t *idle) {
   (void)idle;
 }
 
+/* lua.c installs its SIGINT handler anew for every line it reads, so ours may have been
+ * replaced since the last poll. To look costs a cheap system call, a fifth of what a timer
+ * does on which to look less often. */
+static void chain_interrupt(const struct xpio_loop *loop) {
+  if (!loop->host->handles_sigint) xpio_system_interrupt_chain();
+}
+
 /* A task may have become ready outside of the loop. The host is to come back from a poll
  * at once, for it collects the tasks after that. */
 static void on_prepare(uv_prepare_t *prepare) {
   struct xpio_loop *loop = prepare->data;
   loop->pass++;
   xpio_system_chain_children(loop);
+  if (!loop->running) chain_interrupt(loop);
   if (loop->ready > 0 && !loop->running)
     uv_idle_start(&loop->idle, on_idle);
   else
@@ -163,11 +171,8 @@ static void poll_now(struct xpio_loop *loop) {
   if (!alive) keep_alive(loop, loop->scheduled > 0);
 }
 
-/* lua.c installs its SIGINT handler anew for every line it reads, so ours may have been
- * replaced since the last poll. To look costs a cheap system call, a fifth of what a timer
- * does on which to look less often. */
 static void poll_until(struct xpio_loop *loop, uint64_t nanoseconds) {
-  if (!loop->host->handles_sigint) xpio_system_interrupt_chain();
+  chain_interrupt(loop);
   /* A loop without anything active would not sleep at all. */
   bool timed = nanoseconds != XPIO_FOREVER || !uv_loop_alive(loop->uv);
   if (timed) start_timer(loop, nanoseconds);

@@ -3,11 +3,12 @@
  * Closing a descriptor would not take it out: a process that shares its description
  * keeps that open. So interest is always taken back before. That fails if somebody else has
  * closed it, and events may go on to come: so the memory of a watcher stays that of a
- * watcher. */
+ * watcher, and one that gets the same number takes over what is left of the other. */
 #include "watcher.h"
 
 #ifdef XPIO_HAVE_EPOLL
 
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -40,6 +41,7 @@ static void on_poll(uv_poll_t *poll, int status, int uv_events) {
   size_t left = pool->count;
   int count = MOST;
   (void)status, (void)uv_events;
+  if (left == 0) uv_poll_stop(poll); /* what is there has no watcher any more */
   while (count == MOST && left > 0) {
     count = epoll_wait(pool->epoll, events, left < MOST ? (int)left : MOST, 0);
     for (int i = 0; i < count; i++) deliver(&events[i]);
@@ -56,6 +58,11 @@ static int open_epoll(struct xpio_pool *pool, struct xpio_loop *loop) {
   return error;
 }
 
+static int start(struct xpio_pool *pool) {
+  if (uv_is_active((uv_handle_t *)&pool->poll)) return 0;
+  return uv_poll_start(&pool->poll, UV_READABLE, on_poll);
+}
+
 static int open_pool(struct xpio_loop *loop) {
   struct xpio_pool *pool = calloc(1, sizeof *pool);
   if (pool == NULL) return UV_ENOMEM;
@@ -67,7 +74,14 @@ static int open_pool(struct xpio_loop *loop) {
   pool->poll.data = pool;
   loop->pool = pool;
   xpio_loop_add_handle(loop, (uv_handle_t *)&pool->poll);
-  return uv_poll_start(&pool->poll, UV_READABLE, on_poll);
+  return 0;
+}
+
+static int control(struct xpio_pool *pool, int operation, int number, struct epoll_event *event) {
+  int error = operation == EPOLL_CTL_ADD ? start(pool) : 0;
+  if (error < 0 || epoll_ctl(pool->epoll, operation, number, event) == 0) return error;
+  if (operation != EPOLL_CTL_ADD || errno != EEXIST) return xpio_unix_error();
+  return epoll_ctl(pool->epoll, EPOLL_CTL_MOD, number, event) == 0 ? 0 : xpio_unix_error();
 }
 
 int xpio_unix_pool_add(struct xpio_loop *loop, struct xpio_watcher **result) {
@@ -94,7 +108,8 @@ int xpio_unix_pool_set(struct xpio_loop *loop, struct xpio_watcher *watcher, int
   struct epoll_event event = {.data.ptr = watcher};
   if (interest & XPIO_READABLE) event.events |= EPOLLIN;
   if (interest & XPIO_WRITABLE) event.events |= EPOLLOUT;
-  if (epoll_ctl(loop->pool->epoll, operation, number, &event) < 0) return xpio_unix_error();
+  int error = control(loop->pool, operation, number, &event);
+  if (error < 0) return error;
   if (operation == EPOLL_CTL_ADD) loop->pool->count++;
   if (operation == EPOLL_CTL_DEL) loop->pool->count--;
   watcher->interest = (unsigned char)interest;

@@ -8,7 +8,8 @@
 #include "unix.h"
 #include "watcher.h"
 
-/* So many at most are watched by libuv itself. When it gets 1,024 events at once it polls
+/* So many at most are watched by libuv itself, and none on a host's loop, where others may
+ * be, too. When it gets 1,024 events at once it polls
  * again, up to 48 times (uv__io_poll in src/unix/linux-core.c of version 1.44), and what is
  * ready stays so until its task has run: each time the same would come. */
 #ifndef XPIO_MOST_DIRECT
@@ -146,7 +147,8 @@ static int open_direct(struct xpio_descriptor *descriptor) {
 }
 
 static int open_watcher(struct xpio_descriptor *descriptor, xpio_report *report, void *owner) {
-  bool direct = is_plain(descriptor) && descriptor->loop->direct < XPIO_MOST_DIRECT;
+  const struct xpio_loop *loop = descriptor->loop;
+  bool direct = is_plain(descriptor) && xpio_loop_is_own(loop) && loop->direct < XPIO_MOST_DIRECT;
   int error = direct || !XPIO_UNIX_HAS_POOL
                   ? open_direct(descriptor)
                   : xpio_unix_pool_add(descriptor->loop, &descriptor->watcher);

@@ -63,8 +63,15 @@ static void test_number_that_the_host_closes(void) {
   check(duplicate >= 0 && close(number) == 0, "the host closes a number that Lua waits for");
   check(run(L, "shared:close() shared = nil collectgarbage() "
                "b:write 'x' "
-               "return #queue:wait() == 1 and #queue:wait(0.01) == 0"),
+               "return #queue:wait() == 1 and #queue:wait(0) == 0"),
         "what comes then is no one's, and does no harm");
+  check(run(L, "local used = os.clock() "
+               "return #queue:wait(0.3) == 0 and os.clock() - used < 0.15"),
+        "a wait sleeps although it goes on to come");
+  check(run(L, "shared = xpio.fdopen(a:fileno()) "
+               "return shared:fileno() == number and shared:when_read { _queue = queue } "
+               "and #queue:wait() == 1 and shared:read(9) == 'x'"),
+        "and what gets the number next is watched as ever");
   lua_close(L);
   close(duplicate);
 }
