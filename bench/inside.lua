@@ -137,5 +137,5 @@ print "| children | CPU us each, of the parent |\n|--:|--:|"
 for _, count in ipairs { 1, 10, 100, 1000, 5000 } do
   local nanoseconds = median_of(spawn, count)
   print(nanoseconds and ("| %d | %.1f |"):format(count, nanoseconds / 1000)
-    or ("| %d | more than are allowed |"):format(count))
+    or ("| %d | not possible here |"):format(count))
 end

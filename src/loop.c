@@ -54,8 +54,8 @@ static void on_idle(uv_idle_t *idle) {
 }
 
 /* lua.c installs its SIGINT handler anew for every line it reads, so ours may have been
- * replaced since the last poll. To look costs a cheap system call, a fifth of what a timer
- * does on which to look less often. */
+ * replaced since the last poll. To look costs a cheap system call, and a poll that
+ * sleeps less than the timer that it would take to look less often. */
 static void chain_interrupt(const struct xpio_loop *loop) {
   if (!loop->host->handles_sigint) xpio_system_interrupt_chain();
 }

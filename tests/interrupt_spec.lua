@@ -8,8 +8,8 @@ describe("Ctrl-C", function()
   end
 
   --- Run a script in a process of its own, and send it SIGINT once, when it has
-  --- gone to sleep. Returns what it prints, its exit
-  --- status or the signal that ended it, and which of both, as file:close does.
+  --- gone to sleep. Returns what it prints, its exit status or the signal that ended
+  --- it, and which of both, as file:close does.
   local function interrupted(script, interpreter_options)
     local path = support.temporary_path()
     local file = assert(io.open(path, "w"))
@@ -84,7 +84,7 @@ describe("Ctrl-C", function()
   end)
 
   -- The script begins, with a new handler of lua.c's, right after xpio has looked
-  -- at the handler.
+  -- at the handler. It once looked again only after a tenth of a second.
   test("interrupts a wait that begins just after the handler was installed anew", function()
     local options = "-l xpio -e 'require \"xpio\".tqueue():wait(0.001)'"
     assert_interrupted("xpio.tqueue():wait(60)", options)
