@@ -82,9 +82,11 @@ static int resumed(lua_State *L, int status, lua_KContext context) {
   (void)status;
   const struct xpio_operation *operation = (const struct xpio_operation *)context;
   int values = lua_gettop(L) - waiter_slot(operation);
-  if (values > 0) luaL_checkstack(L, LUA_MINSTACK, "too many values to resume with");
+  bool fits = values == 0 || lua_checkstack(L, LUA_MINSTACK);
+  if (!fits) lua_settop(L, waiter_slot(operation)); /* now there is room again */
   xpio_unblock(L, waiter_slot(operation));
   lua_closeslot(L, waiter_slot(operation));
+  if (!fits) return luaL_error(L, "stack overflow (too many values to resume with)");
   if (values > 0) return values;
   lua_settop(L, task_slot(operation));
   return run(L, operation, lua_touserdata(L, 1), true);

@@ -221,6 +221,32 @@ describe("a coroutine that is dead, or dies", function()
     assert.is_true(queue:isEmpty())
   end)
 
+  -- Taking the task out takes room on the stack, too.
+  it("leaves its queue when it is resumed with as many values as fit", function()
+    local function read_deep_down(depth)
+      if depth == 0 then return a:read(1) end
+      return (read_deep_down(depth - 1))
+    end
+    local function accepts(count)
+      local task = support.blocked(queue, function() return read_deep_down(1000) end)
+      local called, _, message = pcall(coroutine.resume, task.coroutine, table.unpack({}, 1, count))
+      assert.is_true(called)
+      if message == "too many arguments to resume" then
+        task:_dequeue()
+        return false
+      end
+      assert.is_true(queue:isEmpty())
+      assert.is_nil(task._dequeue)
+      return true
+    end
+    local fits, too_many = 1, 998000 -- of a million places that a stack has
+    while too_many - fits > 1 do
+      local middle = (fits + too_many) // 2
+      if accepts(middle) then fits = middle else too_many = middle end
+    end
+    assert.is_true(fits > 900000)
+  end)
+
   it("schedules a task wholly or not at all when its stack is full", function()
     local half = 0
     local function deeper()

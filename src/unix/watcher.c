@@ -9,9 +9,9 @@
 #include "watcher.h"
 
 /* So many at most are watched by libuv itself, and none on a host's loop, where others may
- * be, too. When it gets 1,024 events at once it polls
- * again, up to 48 times (uv__io_poll in src/unix/linux-core.c of version 1.44), and what is
- * ready stays so until its task has run: each time the same would come. */
+ * be, too. When it gets 1,024 events at once it polls again, up to 48 times (uv__io_poll in
+ * src/unix/linux-core.c of version 1.44), and what is ready stays so until its task has run:
+ * each time the same would come. */
 #ifndef XPIO_MOST_DIRECT
 #define XPIO_MOST_DIRECT 1000
 #endif
@@ -23,7 +23,6 @@
 struct direct {
   struct xpio_watcher watcher; /* first: one is the other */
   uv_poll_t handle;            /* its data: the loop */
-  struct xpio_watcher *next;   /* of those without a descriptor, whose memory is kept */
 };
 
 /* The stopped ones, by the number of their descriptors, which are closed. */
@@ -35,12 +34,12 @@ struct xpio_spares {
 static struct direct *allocate(struct xpio_loop *loop) {
   struct direct *direct = (struct direct *)loop->watchers;
   if (direct == NULL) return malloc(sizeof *direct);
-  loop->watchers = direct->next;
+  loop->watchers = direct->watcher.next;
   return direct;
 }
 
 static void release(struct direct *direct, struct xpio_loop *loop) {
-  direct->next = loop->watchers;
+  direct->watcher.next = loop->watchers;
   loop->watchers = &direct->watcher;
 }
 
@@ -90,7 +89,7 @@ void xpio_system_close_watchers(struct xpio_loop *loop) {
 void xpio_system_free_watchers(struct xpio_loop *loop) {
   while (loop->watchers != NULL) {
     struct direct *direct = (struct direct *)loop->watchers;
-    loop->watchers = direct->next;
+    loop->watchers = direct->watcher.next;
     free(direct);
   }
   xpio_unix_pool_free(loop);

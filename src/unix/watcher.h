@@ -13,7 +13,7 @@ struct xpio_watcher {
   xpio_report *report;
   union {
     void *owner;
-    struct xpio_watcher *next; /* of those that the pool has left over */
+    struct xpio_watcher *next; /* of those without a descriptor, whose memory is kept */
   };
   unsigned char interest; /* that the pool knows of */
   bool pooled;
