@@ -106,6 +106,16 @@ function support.fill(socket)
   end
 end
 
+--- More than the system ever keeps for a connection, which is the more the faster the peer has
+--- read so far: tens of megabytes.
+---@return string[] strings 50 times the same one, which therefore takes no memory
+---@return integer size how many bytes they are together
+function support.too_much()
+  local block, strings = ("x"):rep(2000000), {}
+  for i = 1, 50 do strings[i] = block end
+  return strings, #strings * #block
+end
+
 --- Everything up to the end of the stream, read in pieces of at most `size` bytes.
 function support.read_all(socket, size)
   local pieces = {}
