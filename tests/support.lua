@@ -108,7 +108,7 @@ end
 
 --- More than the system ever keeps for a connection, which is the more the faster the peer has
 --- read so far: tens of megabytes.
----@return string[] strings 50 times the same one, which therefore takes no memory
+---@return string[] strings 50 times the same one: the memory is that of one
 ---@return integer size how many bytes they are together
 function support.too_much()
   local block, strings = ("x"):rep(2000000), {}
