@@ -23,12 +23,12 @@ int xpio_try(lua_State *L, enum xpio_type type, xpio_attempt *attempt) {
 }
 
 int xpio_when(lua_State *L, enum xpio_type type, xpio_arm *arm) {
-  void *object = xpio_check_type(L, 1, type);
+  xpio_check_type(L, 1, type);
   luaL_checktype(L, 2, LUA_TTABLE);
   lua_settop(L, 2);
   struct xpio_tqueue *queue = xpio_prepare(L, 2);
   if (queue == NULL) return luaL_argerror(L, 2, lua_tostring(L, -1));
-  return xpio_push_result(L, xpio_schedule(L, 2, queue, arm, object, false));
+  return xpio_push_result(L, xpio_schedule(L, 2, queue, arm, xpio_object(L, 1, type), false));
 }
 
 static int no_operation(lua_State *L) {
@@ -43,7 +43,7 @@ static int wait_in_place(lua_State *L, xpio_arm *arm, void *object) {
   struct xpio_event *event;
   int error = arm(object, &event);
   if (error < 0 || event == NULL) return error;
-  struct xpio_tqueue queue;
+  struct xpio_tqueue queue = {.state = NULL};
   struct xpio_waiter waiter;
   xpio_tqueue_init(&queue, xpio_state(L));
   xpio_waiter_init(&waiter, &queue);
@@ -63,7 +63,12 @@ static int wait_in_place(lua_State *L, xpio_arm *arm, void *object) {
   return 0;
 }
 
-static int run(lua_State *L, const struct xpio_operation *operation, void *object, bool again);
+static int run(lua_State *L, const struct xpio_operation *operation, bool again);
+
+/* Asked for anew after whatever may have run Lua code, which may have finalized it. */
+static void *object_of(lua_State *L, const struct xpio_operation *operation) {
+  return xpio_object(L, 1, operation->type);
+}
 
 /* Above the slots of the operation lie the task that the call has scheduled, and while
  * it is blocked, the waiter. */
@@ -89,17 +94,17 @@ static int resumed(lua_State *L, int status, lua_KContext context) {
   if (!fits) return luaL_error(L, "stack overflow (too many values to resume with)");
   if (values > 0) return values;
   lua_settop(L, task_slot(operation));
-  return run(L, operation, lua_touserdata(L, 1), true);
+  return run(L, operation, true);
 }
 
 /* Schedules the call's task, perhaps again, and yields. */
-static int suspend(lua_State *L, const struct xpio_operation *operation, void *object, bool again) {
+static int suspend(lua_State *L, const struct xpio_operation *operation, bool again) {
   int task = task_slot(operation);
   struct xpio_tqueue *queue = xpio_prepare(L, task);
   if (queue == NULL) return luaL_error(L, "current task: %s", lua_tostring(L, -1));
-  int error = xpio_schedule(L, task, queue, operation->arm, object, again);
+  int error = xpio_schedule(L, task, queue, operation->arm, object_of(L, operation), again);
   if (error < 0) return xpio_push_error(L, error);
-  struct xpio_waiter *waiter = lua_touserdata(L, waiter_slot(operation));
+  struct xpio_waiter *waiter = xpio_object(L, waiter_slot(operation), XPIO_TYPE_WAITER);
   waiter->blocked = L;
   /* Should the coroutine be closed instead of resumed, this dequeues the task. */
   lua_toclose(L, waiter_slot(operation));
@@ -109,9 +114,8 @@ static int suspend(lua_State *L, const struct xpio_operation *operation, void *o
 
 /* Says that the call cannot wait; but if the attempt has not tried at all, it may yet
  * succeed. */
-static int refuse(lua_State *L, const struct xpio_operation *operation, void *object,
-                  const char *problem) {
-  int results = operation->attempt(L, object, true);
+static int refuse(lua_State *L, const struct xpio_operation *operation, const char *problem) {
+  int results = operation->attempt(L, object_of(L, operation), true);
   return results != XPIO_WOULD_WAIT ? results : luaL_error(L, "%s", problem);
 }
 
@@ -129,31 +133,30 @@ static const char *why_not_yieldable(lua_State *L) {
 
 /* Waits in the coroutine. The task is that which is current when it waits first, whatever
  * is current later. */
-static int wait_suspended(lua_State *L, const struct xpio_operation *operation, void *object,
-                          bool again) {
+static int wait_suspended(lua_State *L, const struct xpio_operation *operation, bool again) {
   if (!again && lua_getiuservalue(L, lua_upvalueindex(XPIO_UPVALUE_STATE),
                                   XPIO_STATE_CURRENT_TASK) == LUA_TNIL)
     return refuse(
-        L, operation, object,
+        L, operation,
         "no current task: call xpio.setCurrentTask before a blocking call in a coroutine");
-  return suspend(L, operation, object, again);
+  return suspend(L, operation, again);
 }
 
-static int run(lua_State *L, const struct xpio_operation *operation, void *object, bool again) {
+static int run(lua_State *L, const struct xpio_operation *operation, bool again) {
   for (;;) {
-    int results = operation->attempt(L, object, again);
+    int results = operation->attempt(L, object_of(L, operation), again);
     if (results != XPIO_WOULD_WAIT) return results;
-    if (lua_isyieldable(L)) return wait_suspended(L, operation, object, again);
+    if (lua_isyieldable(L)) return wait_suspended(L, operation, again);
     if (!on_main_thread(L) || !xpio_loop_may_run(xpio_state(L)->loop))
-      return refuse(L, operation, object, why_not_yieldable(L));
-    int error = wait_in_place(L, operation->arm, object);
+      return refuse(L, operation, why_not_yieldable(L));
+    int error = wait_in_place(L, operation->arm, object_of(L, operation));
     if (error < 0) return xpio_push_error(L, error);
     again = true;
   }
 }
 
 int xpio_block(lua_State *L, const struct xpio_operation *operation) {
-  void *object = xpio_check_type(L, 1, operation->type);
+  xpio_check_type(L, 1, operation->type);
   lua_settop(L, operation->arguments);
-  return run(L, operation, object, false);
+  return run(L, operation, false);
 }

@@ -60,12 +60,11 @@ static int socket_try_connect(lua_State *L) {
 static int attempt_accept(lua_State *L, void *object, bool again) {
   struct xpio_socket *listener = object;
   if (!xpio_socket_is_open(listener)) return xpio_push_error(L, UV_EBADF);
-  struct xpio_socket *accepted = again ? lua_touserdata(L, 2) : xpio_socket_new(L);
+  struct xpio_socket *accepted = again ? xpio_object(L, 2, XPIO_TYPE_SOCKET) : xpio_socket_new(L);
   int error = xpio_system_accept(&listener->descriptor, &accepted->descriptor);
   xpio_event_attempted(&listener->watch.readable, error);
   if (error == UV_EAGAIN) return XPIO_WOULD_WAIT;
   if (error < 0) return xpio_push_error(L, error);
-  xpio_socket_opened(accepted);
   lua_settop(L, 2);
   return 1;
 }

@@ -12,20 +12,9 @@ static struct xpio_socket *new_socket(lua_State *L) {
   return xpio_state(L)->loop != NULL ? xpio_socket_new(L) : NULL;
 }
 
-/* Returns the socket on top, or the error. */
-static int opened(lua_State *L, struct xpio_socket *socket, int error) {
-  if (error < 0) return xpio_push_error(L, error);
-  xpio_socket_opened(socket);
-  return 1;
-}
-
-/* Returns the two sockets on top, or the error. */
-static int opened_both(lua_State *L, struct xpio_socket *one, struct xpio_socket *other,
-                       int error) {
-  if (error < 0) return xpio_push_error(L, error);
-  xpio_socket_opened(one);
-  xpio_socket_opened(other);
-  return 2;
+/* Returns so many sockets on top, or the error. */
+static int opened(lua_State *L, int sockets, int error) {
+  return error < 0 ? xpio_push_error(L, error) : sockets;
 }
 
 /* xpio.socket(type) -> socket | nil, message, code
@@ -40,8 +29,7 @@ static int make_socket(lua_State *L) {
   }
   struct xpio_socket *socket = new_socket(L);
   if (socket == NULL) return xpio_push_error(L, UV_EBADF);
-  return opened(L, socket,
-                xpio_system_socket(&socket->descriptor, tcp ? XPIO_KIND_TCP : XPIO_KIND_UDP));
+  return opened(L, 1, xpio_system_socket(&socket->descriptor, tcp ? XPIO_KIND_TCP : XPIO_KIND_UDP));
 }
 
 /* xpio.socketpair() -> socket, socket | nil, message, code
@@ -50,7 +38,7 @@ static int make_socketpair(lua_State *L) {
   struct xpio_socket *one = new_socket(L);
   struct xpio_socket *other = new_socket(L);
   if (one == NULL || other == NULL) return xpio_push_error(L, UV_EBADF);
-  return opened_both(L, one, other, xpio_system_socketpair(&one->descriptor, &other->descriptor));
+  return opened(L, 2, xpio_system_socketpair(&one->descriptor, &other->descriptor));
 }
 
 /* xpio.pipe() -> reader, writer | nil, message, code
@@ -59,7 +47,7 @@ static int make_pipe(lua_State *L) {
   struct xpio_socket *reader = new_socket(L);
   struct xpio_socket *writer = new_socket(L);
   if (reader == NULL || writer == NULL) return xpio_push_error(L, UV_EBADF);
-  return opened_both(L, reader, writer, xpio_system_pipe(&reader->descriptor, &writer->descriptor));
+  return opened(L, 2, xpio_system_pipe(&reader->descriptor, &writer->descriptor));
 }
 
 /* xpio.openpty() -> master, slave | nil, message, code
@@ -70,7 +58,7 @@ static int open_pty(lua_State *L) {
   if (master == NULL || slave == NULL) return xpio_push_error(L, UV_EBADF);
   int error = xpio_system_openpty(&master->descriptor, &slave->descriptor);
   if (error == UV_ENOTSUP) return xpio_push_unsupported(L, "openpty");
-  return opened_both(L, master, slave, error);
+  return opened(L, 2, error);
 }
 
 /* xpio.fdopen(number | file) -> socket | nil, message, code
@@ -85,7 +73,7 @@ static int open_descriptor(lua_State *L) {
   if (number < 0) return xpio_push_error(L, number);
   struct xpio_socket *socket = new_socket(L);
   if (socket == NULL) return xpio_push_error(L, UV_EBADF);
-  return opened(L, socket, xpio_system_duplicate(&socket->descriptor, number));
+  return opened(L, 1, xpio_system_duplicate(&socket->descriptor, number));
 }
 
 void xpio_constructors_open(lua_State *L) {

@@ -18,19 +18,28 @@
 #include "waiter.h"
 #include "xpio.h"
 
+/* The first object of this type that is left; null when none is. */
+static void *first_object(const struct xpio_state *state, enum xpio_type type) {
+  const struct xpio_link *objects = &state->objects[type];
+  if (xpio_list_empty(objects)) return NULL;
+  return XPIO_CONTAINER(objects->next, struct xpio_object, link);
+}
+
 /* lua_close finalizes in the reverse order of creation, so nearly everything of
- * xpio's is closed by now. What is left was made by finalizers while closing:
- * Lua does not finalize that any more. */
+ * xpio's is gone by now. What is left was made by finalizers while closing, which Lua
+ * does not finalize any more, or could not be finalized when its time was. */
 static int state_gc(lua_State *L) {
   struct xpio_state *state = lua_touserdata(L, 1);
   if (state->loop == NULL) return 0;
   xpio_host_forget_state(L, state);
+  void *object;
   /* Closing its pipe may end a child: whether its status is known must not depend on
    * how fast. */
-  while (!xpio_list_empty(&state->processes))
-    xpio_process_close(XPIO_CONTAINER(state->processes.next, struct xpio_process, open));
-  while (!xpio_list_empty(&state->sockets))
-    xpio_socket_close(XPIO_CONTAINER(state->sockets.next, struct xpio_socket, open));
+  while ((object = first_object(state, XPIO_TYPE_PROCESS)) != NULL) xpio_process_free(object);
+  while ((object = first_object(state, XPIO_TYPE_SOCKET)) != NULL) xpio_socket_free(object);
+  /* Last, for the others wake their waiters. */
+  while ((object = first_object(state, XPIO_TYPE_TQUEUE)) != NULL) xpio_tqueue_free(object);
+  memset(state->checked, 0, sizeof state->checked);
   xpio_loop_close(state->loop);
   state->loop = NULL;
   free(state->buffer);
@@ -42,13 +51,8 @@ static int state_gc(lua_State *L) {
 /* Makes the state and its loop, and pushes the shared upvalues but for the last. */
 static struct xpio_state *open_state(lua_State *L) {
   struct xpio_state *state = lua_newuserdatauv(L, sizeof *state, XPIO_STATE_USER_VALUES);
-  state->loop = NULL;
-  state->buffer = NULL;
-  state->buffer_size = 0;
-  xpio_list_init(&state->sockets);
-  xpio_list_init(&state->processes);
-  for (int type = 0; type < XPIO_TYPES; type++)
-    state->metatables[type] = state->checked[type] = NULL;
+  memset(state, 0, sizeof *state);
+  for (int type = 0; type < XPIO_TYPES; type++) xpio_list_init(&state->objects[type]);
   lua_createtable(L, 0, 1);
   lua_pushcfunction(L, state_gc);
   lua_setfield(L, -2, "__gc");

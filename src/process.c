@@ -9,25 +9,27 @@
 #include "result.h"
 #include "state.h"
 
-struct xpio_process *xpio_process_new(lua_State *L) {
-  struct xpio_process *process = lua_newuserdatauv(L, sizeof *process, 0);
-  process->child = NULL;
+/* Of the pid, which is asked for also when the object is finalized. */
+enum { USER_VALUE_PID = 1, USER_VALUES = 1 };
+
+static void init(lua_State *L, struct xpio_process *process) {
   xpio_event_init(&process->ended);
   process->state = xpio_state(L);
-  xpio_list_init(&process->open);
-  process->pid = 0;
   process->ending = XPIO_LOST;
-  process->status = 0;
-  process->object.finalized = false;
-  xpio_set_metatable(L, XPIO_TYPE_PROCESS);
+}
+
+struct xpio_process *xpio_process_new(lua_State *L) {
+  struct xpio_process *process =
+      xpio_new_object(L, XPIO_TYPE_PROCESS, sizeof *process, USER_VALUES);
+  init(L, process);
   return process;
 }
 
-void xpio_process_spawned(struct xpio_process *process, struct xpio_child *child) {
+void xpio_process_spawned(lua_State *L, struct xpio_process *process, struct xpio_child *child) {
   process->child = child;
-  process->pid = child->pid;
   process->ending = child->ending;
-  xpio_list_append(&process->state->processes, &process->open);
+  lua_pushinteger(L, child->pid);
+  lua_setiuservalue(L, -2, USER_VALUE_PID);
 }
 
 static void on_ended(void *owner) {
@@ -50,8 +52,12 @@ void xpio_process_close(struct xpio_process *process) {
   xpio_system_release_child(process->child);
   process->child = NULL;
   if (process->ending == XPIO_RUNNING) process->ending = XPIO_LOST;
-  xpio_list_remove(&process->open);
   xpio_wake(&process->ended);
+}
+
+void xpio_process_free(struct xpio_process *process) {
+  xpio_process_close(process);
+  xpio_free_object(process);
 }
 
 static struct xpio_process *check_process(lua_State *L) {
@@ -139,35 +145,44 @@ static int process_kill(lua_State *L) {
   return xpio_push_result(L, error);
 }
 
+/* Pushes the pid of the process object at index 1. */
+static lua_Integer push_pid(lua_State *L) {
+  lua_getiuservalue(L, 1, USER_VALUE_PID);
+  return lua_tointeger(L, -1);
+}
+
 /* process:pid() -> integer
  * The number that the process has, or had. Manual: Processes. */
 static int process_pid(lua_State *L) {
-  lua_pushinteger(L, check_process(L)->pid);
+  check_process(L);
+  push_pid(L);
   return 1;
 }
 
-/* The body of __gc and of __close. */
-static int process_gc(lua_State *L) {
-  struct xpio_process *process = check_process(L);
-  xpio_finalized(L, process, XPIO_TYPE_PROCESS);
-  xpio_process_close(process);
+/* The body of __close, and of the __gc that a program may call. */
+static int process_leave(lua_State *L) {
+  xpio_process_close(check_process(L));
+  return 0;
+}
+
+/* Called by the collector. */
+static int process_finalize(lua_State *L) {
+  struct xpio_process *process = xpio_take_object(L, XPIO_TYPE_PROCESS);
+  if (process != NULL) xpio_process_free(process);
   return 0;
 }
 
 /* tostring(process) -> "process 4711 (exit 0)" */
 static int process_tostring(lua_State *L) {
   const struct xpio_process *process = check_process(L);
+  LUAI_UACINT pid = push_pid(L), status = process->status;
   switch (process->ending) {
-  case XPIO_RUNNING: lua_pushfstring(L, "process %d (running)", process->pid); break;
-  case XPIO_EXITED:
-    lua_pushfstring(L, "process %d (exit %I)", process->pid, (LUAI_UACINT)process->status);
-    break;
-  case XPIO_SIGNALED:
-    lua_pushfstring(L, "process %d (signal %I)", process->pid, (LUAI_UACINT)process->status);
-    break;
+  case XPIO_RUNNING: lua_pushfstring(L, "process %I (running)", pid); break;
+  case XPIO_EXITED: lua_pushfstring(L, "process %I (exit %I)", pid, status); break;
+  case XPIO_SIGNALED: lua_pushfstring(L, "process %I (signal %I)", pid, status); break;
   case XPIO_LOST:
-    lua_pushfstring(L, process->child == NULL ? "process %d (closed)" : "process %d (status lost)",
-                    process->pid);
+    lua_pushfstring(L, process->child == NULL ? "process %I (closed)" : "process %I (status lost)",
+                    pid);
     break;
   }
   return 1;
@@ -180,11 +195,12 @@ void xpio_process_open(lua_State *L) {
       {"when_wait", process_when_wait},
       {"kill", process_kill},
       {"pid", process_pid},
-      {"__gc", process_gc},
-      {"__close", process_gc},
+      {"__gc", process_leave},
+      {"__close", process_leave},
       {"__tostring", process_tostring},
       {NULL, NULL},
   };
-  xpio_new_metatable(L, XPIO_TYPE_PROCESS, methods);
+  init(L, xpio_new_closed(L, XPIO_TYPE_PROCESS, sizeof(struct xpio_process)));
+  xpio_new_metatable(L, XPIO_TYPE_PROCESS, methods, process_finalize);
   lua_pop(L, 1);
 }

@@ -4,7 +4,6 @@
 
 #include <lua.h>
 
-#include "list.h"
 #include "state.h"
 #include "system_child.h"
 #include "waiter.h"
@@ -14,9 +13,7 @@ struct xpio_process {
   struct xpio_child *child; /* null before it is spawned, and once it is given up */
   struct xpio_event ended;
   struct xpio_state *state;
-  struct xpio_link open; /* in the state's list while it has a child */
   /* What is left of the child when it is given up. */
-  int pid;
   enum xpio_ending ending;
   int64_t status;
 };
@@ -24,12 +21,15 @@ struct xpio_process {
 /* Pushes a new process object without a child. */
 struct xpio_process *xpio_process_new(lua_State *L);
 
-/* Gives it its child. */
-void xpio_process_spawned(struct xpio_process *process, struct xpio_child *child);
+/* Gives the process object on top its child. */
+void xpio_process_spawned(lua_State *L, struct xpio_process *process, struct xpio_child *child);
 
 /* Wakes all waiters and gives the child up, which goes on running. Does nothing
  * when it has none. */
 void xpio_process_close(struct xpio_process *process);
+
+/* The same, and frees its memory. */
+void xpio_process_free(struct xpio_process *process);
 
 /* Makes the metatable of process objects. */
 void xpio_process_open(lua_State *L);

@@ -9,28 +9,28 @@
 #include "result.h"
 #include "state.h"
 
-struct xpio_socket *xpio_socket_new(lua_State *L) {
-  struct xpio_socket *socket = lua_newuserdatauv(L, sizeof *socket, 0);
+static void init(lua_State *L, struct xpio_socket *socket) {
   xpio_descriptor_init(&socket->descriptor, xpio_state(L)->loop);
   xpio_watch_init(&socket->watch);
-  socket->object.finalized = false;
   socket->state = xpio_state(L);
-  xpio_list_init(&socket->open);
-  socket->read_all = false;
-  xpio_set_metatable(L, XPIO_TYPE_SOCKET);
-  return socket;
 }
 
-void xpio_socket_opened(struct xpio_socket *socket) {
-  xpio_list_append(&socket->state->sockets, &socket->open);
+struct xpio_socket *xpio_socket_new(lua_State *L) {
+  struct xpio_socket *socket = xpio_new_object(L, XPIO_TYPE_SOCKET, sizeof *socket, 0);
+  init(L, socket);
+  return socket;
 }
 
 void xpio_socket_close(struct xpio_socket *socket) {
   xpio_watch_wake_all(&socket->watch);
   socket->watch.interest = 0;
   socket->read_all = false;
-  xpio_list_remove(&socket->open);
   xpio_system_close(&socket->descriptor);
+}
+
+void xpio_socket_free(struct xpio_socket *socket) {
+  xpio_socket_close(socket);
+  xpio_free_object(socket);
 }
 
 struct xpio_socket *xpio_check_socket(lua_State *L, int argument) {
@@ -101,11 +101,17 @@ static int socket_close(lua_State *L) {
   return 1;
 }
 
-/* The body of __gc and of __close. */
-static int socket_gc(lua_State *L) {
+/* The body of __close, and of the __gc that a program may call. */
+static int socket_leave(lua_State *L) {
   struct xpio_socket *socket = xpio_check_socket(L, 1);
-  xpio_finalized(L, socket, XPIO_TYPE_SOCKET);
   if (xpio_socket_is_open(socket)) xpio_socket_close(socket);
+  return 0;
+}
+
+/* Called by the collector. */
+static int socket_finalize(lua_State *L) {
+  struct xpio_socket *socket = xpio_take_object(L, XPIO_TYPE_SOCKET);
+  if (socket != NULL) xpio_socket_free(socket);
   return 0;
 }
 
@@ -161,14 +167,11 @@ static int socket_tostring(lua_State *L) {
 
 void xpio_socket_open(lua_State *L) {
   static const luaL_Reg methods[] = {
-      {"when_read", socket_when_read},
-      {"when_write", socket_when_write},
-      {"close", socket_close},
-      {"fileno", socket_fileno},
-      {"__gc", socket_gc},
-      {"__close", socket_gc},
-      {"__tostring", socket_tostring},
-      {NULL, NULL},
+      {"when_read", socket_when_read}, {"when_write", socket_when_write},
+      {"close", socket_close},         {"fileno", socket_fileno},
+      {"__gc", socket_leave},          {"__close", socket_leave},
+      {"__tostring", socket_tostring}, {NULL, NULL},
   };
-  xpio_new_metatable(L, XPIO_TYPE_SOCKET, methods);
+  init(L, xpio_new_closed(L, XPIO_TYPE_SOCKET, sizeof(struct xpio_socket)));
+  xpio_new_metatable(L, XPIO_TYPE_SOCKET, methods, socket_finalize);
 }

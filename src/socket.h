@@ -5,7 +5,6 @@
 #include <lua.h>
 #include <stdbool.h>
 
-#include "list.h"
 #include "state.h"
 #include "system.h"
 #include "watch.h"
@@ -18,16 +17,16 @@ struct xpio_socket {
   struct xpio_descriptor descriptor;
   struct xpio_watch watch;
   struct xpio_state *state;
-  struct xpio_link open; /* in the state's list while the descriptor is open */
 };
 
-/* Pushes a new, closed socket. Whatever then opens its descriptor calls
- * xpio_socket_opened; an error before leaves nothing but garbage. */
+/* Pushes a new, closed socket. */
 struct xpio_socket *xpio_socket_new(lua_State *L);
-void xpio_socket_opened(struct xpio_socket *socket);
 
 /* Wakes all waiters and closes the descriptor. Does nothing when closed. */
 void xpio_socket_close(struct xpio_socket *socket);
+
+/* The same, and frees its memory. */
+void xpio_socket_free(struct xpio_socket *socket);
 
 /* The socket that is this argument; raises an argument error. */
 struct xpio_socket *xpio_check_socket(lua_State *L, int argument);

@@ -73,7 +73,7 @@ static int spawn(lua_State *L) {
   xpio_system_reap_orphans(loop);
   if (read_all(L, &request, &failure) < 0) return push_failure(L, &failure);
   if (xpio_system_spawn(loop, &request, &child, &failure) < 0) return push_failure(L, &failure);
-  xpio_process_spawned(process, child);
+  xpio_process_spawned(L, process, child);
   xpio_release_grants(L);
   return 1;
 }

@@ -19,21 +19,32 @@ enum xpio_type {
   XPIO_TYPES
 };
 
+/* What Lua code holds: a userdata that points to the object. The object is not in it,
+ * because Lua frees a userdata whose finalizer it could not even call, for want of memory
+ * or of stack. Such an object stays, and all that refers to it with it, until lua_close. */
+struct xpio_box {
+  void *object; /* null before there is one, and once it is finalized */
+};
+
+/* What an object begins with, but for waiters, which belong to their queue. */
+struct xpio_object {
+  struct xpio_link link; /* in the state's list */
+};
+
+struct xpio_checked {
+  const struct xpio_box *box;
+  const void *object;
+};
+
 struct xpio_state {
   struct xpio_loop *loop; /* null once lua_close has finalized the state */
   char *buffer;           /* what read and recvfrom read into */
   size_t buffer_size;
-  struct xpio_link sockets;           /* all open sockets */
-  struct xpio_link processes;         /* all process objects that have a child */
-  const void *metatables[XPIO_TYPES]; /* their addresses, to check types by */
-  const void *checked[XPIO_TYPES];    /* the object of each type that was found last, or null */
-};
-
-/* What the objects of all types begin with. */
-struct xpio_object {
-  /* It was, or has no finalizer: its memory may become something else without a word, so
-   * that its address says nothing. */
-  bool finalized;
+  struct xpio_link objects[XPIO_TYPES];
+  /* What boxes without an object have instead: one that is closed; or null. */
+  void *closed[XPIO_TYPES];
+  const void *metatables[XPIO_TYPES];      /* their addresses, to check types by */
+  struct xpio_checked checked[XPIO_TYPES]; /* what was found last of each type, or nulls */
 };
 
 /* The upvalues that all of xpio's C functions share. The field names are there
@@ -47,8 +58,13 @@ enum {
   XPIO_UPVALUES = XPIO_UPVALUE_DEQUEUE
 };
 
-/* The user values of the state's userdata. */
-enum { XPIO_STATE_CURRENT_TASK = 1, XPIO_STATE_MODULE, XPIO_STATE_USER_VALUES = 2 };
+/* The user values of the state's userdata: the last holds the closed objects. */
+enum {
+  XPIO_STATE_CURRENT_TASK = 1,
+  XPIO_STATE_MODULE,
+  XPIO_STATE_CLOSED,
+  XPIO_STATE_USER_VALUES = XPIO_STATE_CLOSED
+};
 
 /* The state of the running C function. */
 static inline struct xpio_state *xpio_state(lua_State *L) {
@@ -65,23 +81,38 @@ void xpio_set_functions(lua_State *L, const luaL_Reg *functions);
 /* Makes the metatable of a type, and pushes the table that a program sees as such:
  * what it replaces there, methods say, is what it will find. The metatable itself
  * has copies of the metamethods and stays out of reach: no memory may depend on a
- * program's leaving __gc alone. */
-void xpio_new_metatable(lua_State *L, enum xpio_type type, const luaL_Reg *methods);
+ * program's leaving __gc alone. There __gc is this finalizer, null for none; the
+ * methods may have another, for programs that call it. */
+void xpio_new_metatable(lua_State *L, enum xpio_type type, const luaL_Reg *methods,
+                        lua_CFunction finalizer);
 
-/* The userdata at this index if it is of this type, otherwise null. */
+/* Makes the object, of zeros, that boxes of this type have when they have none. */
+void *xpio_new_closed(lua_State *L, enum xpio_type type, size_t size);
+
+/* Pushes a box of this type, without an object. */
+struct xpio_box *xpio_new_box(lua_State *L, enum xpio_type type, int user_values);
+
+/* Pushes a box with a new object, of zeros, of which the first is an xpio_object. */
+void *xpio_new_object(lua_State *L, enum xpio_type type, size_t size, int user_values);
+
+/* The object of the value at this index if that is of this type, otherwise null. */
 void *xpio_test_type(lua_State *L, int index, enum xpio_type type);
 
 /* The same for an argument; raises an argument error. */
 void *xpio_check_type(lua_State *L, int argument, enum xpio_type type);
 
-/* To be called by the finalizer of a type, with the object. */
-void xpio_finalized(lua_State *L, void *object, enum xpio_type type);
+/* The same for what is known to be of this type. */
+void *xpio_object(lua_State *L, int index, enum xpio_type type);
+
+/* Takes the object out of the box that is a finalizer's argument, for the caller to close
+ * and then to free. Null when it has none, or xpio itself has been finalized. */
+void *xpio_take_object(lua_State *L, enum xpio_type type);
+
+/* Takes an object out of the state's list, and frees it. */
+void xpio_free_object(void *object);
 
 /* "xpio.socket", say. */
 const char *xpio_type_name(enum xpio_type type);
-
-/* Sets the metatable, kept in the registry, of the userdata on top. */
-void xpio_set_metatable(lua_State *L, enum xpio_type type);
 
 /* The state's buffer, grown to this size; null when there is no memory. */
 char *xpio_state_buffer(struct xpio_state *state, size_t size);

@@ -152,13 +152,19 @@ static int tqueue_tostring(lua_State *L) {
   return 1;
 }
 
-/* Called by the collector, and so perhaps by the program too: the queue stays
- * usable, as one that takes no tasks. */
-static int tqueue_gc(lua_State *L) {
-  struct xpio_tqueue *queue = check_queue(L);
-  xpio_finalized(L, queue, XPIO_TYPE_TQUEUE);
-  queue->closed = true;
-  xpio_dequeue_all(L, 1);
+/* The __gc that a program may call: the queue stays usable, as one that takes no tasks. */
+static int tqueue_leave(lua_State *L) {
+  xpio_dequeue_all(L, 1, check_queue(L));
+  return 0;
+}
+
+/* Called by the collector. */
+static int tqueue_finalize(lua_State *L) {
+  struct xpio_tqueue *queue = xpio_take_object(L, XPIO_TYPE_TQUEUE);
+  if (queue == NULL) return 0;
+  xpio_dequeue_all(L, 1, queue);
+  xpio_forget_waiters(L, 1, queue);
+  xpio_tqueue_free(queue);
   return 0;
 }
 
@@ -167,20 +173,23 @@ static int tqueue_gc(lua_State *L) {
 int xpio_tqueue_new(lua_State *L) {
   struct xpio_state *state = xpio_state(L);
   if (state->loop == NULL) return xpio_push_error(L, UV_EBADF);
-  struct xpio_tqueue *queue = lua_newuserdatauv(L, sizeof *queue, XPIO_TQUEUE_USER_VALUES);
+  struct xpio_tqueue *queue =
+      xpio_new_object(L, XPIO_TYPE_TQUEUE, sizeof *queue, XPIO_TQUEUE_USER_VALUES);
   xpio_tqueue_init(queue, state);
   lua_newtable(L);
   lua_setiuservalue(L, -2, XPIO_TQUEUE_SLOTS);
-  xpio_set_metatable(L, XPIO_TYPE_TQUEUE);
   return 1;
 }
 
 void xpio_tqueue_open(lua_State *L) {
   static const luaL_Reg methods[] = {
-      {"wait", tqueue_wait}, {"isEmpty", tqueue_is_empty},
-      {"__gc", tqueue_gc},   {"__tostring", tqueue_tostring},
+      {"wait", tqueue_wait},  {"isEmpty", tqueue_is_empty},
+      {"__gc", tqueue_leave}, {"__tostring", tqueue_tostring},
       {NULL, NULL},
   };
-  xpio_new_metatable(L, XPIO_TYPE_TQUEUE, methods);
+  struct xpio_tqueue *closed = xpio_new_closed(L, XPIO_TYPE_TQUEUE, sizeof *closed);
+  xpio_tqueue_init(closed, xpio_state(L));
+  closed->closed = true;
+  xpio_new_metatable(L, XPIO_TYPE_TQUEUE, methods, tqueue_finalize);
   lua_pop(L, 1);
 }

@@ -1,19 +1,32 @@
 #include "waiter.h"
 
 #include <lauxlib.h>
+#include <stdlib.h>
 #include <uv.h>
 
 #include "loop.h"
 #include "state.h"
 
+/* The memory of waiters, which events refer to whatever Lua has freed. */
+struct xpio_block {
+  struct xpio_block *next;
+  size_t count, room;
+  struct xpio_waiter waiters[];
+};
+
 void xpio_tqueue_init(struct xpio_tqueue *queue, struct xpio_state *state) {
   queue->state = state;
   xpio_list_init(&queue->ready);
   xpio_list_init(&queue->idle);
-  queue->scheduled = queue->ready_count = 0;
-  queue->slots = 0;
-  queue->object.finalized = false;
-  queue->closed = false;
+}
+
+void xpio_tqueue_free(struct xpio_tqueue *queue) {
+  while (queue->waiters != NULL) {
+    struct xpio_block *block = queue->waiters;
+    queue->waiters = block->next;
+    free(block);
+  }
+  xpio_free_object(queue);
 }
 
 void xpio_waiter_init(struct xpio_waiter *waiter, struct xpio_tqueue *queue) {
@@ -21,9 +34,22 @@ void xpio_waiter_init(struct xpio_waiter *waiter, struct xpio_tqueue *queue) {
   waiter->queue = queue;
   waiter->blocked = NULL;
   waiter->slot = 0;
-  waiter->object.finalized = true;
   waiter->state = XPIO_WAITER_IDLE;
   waiter->served = false;
+}
+
+/* Memory for one more waiter, each time for twice as many; null when there is none. */
+static struct xpio_waiter *allocate_waiter(struct xpio_tqueue *queue) {
+  enum { LEAST = 1, MOST = 256 };
+  struct xpio_block *block = queue->waiters;
+  if (block == NULL || block->count == block->room) {
+    size_t room = block == NULL ? LEAST : block->room < MOST ? 2 * block->room : MOST;
+    block = malloc(sizeof *block + room * sizeof *block->waiters);
+    if (block == NULL) return NULL;
+    *block = (struct xpio_block){.next = queue->waiters, .room = room};
+    queue->waiters = block;
+  }
+  return &block->waiters[block->count++];
 }
 
 /* The difference that a waiter makes to the tasks that are scheduled, and to those that
@@ -127,27 +153,46 @@ static void release(lua_State *L, struct xpio_waiter *waiter, int slots) {
   set_element(L, slots, waiter->slot, XPIO_SLOT_OBJECT);
 }
 
-/* Sees to it that the queue at this index has an idle waiter. Collecting garbage
- * runs finalizers, which may take one: hence the loop. */
-static void reserve_waiter(lua_State *L, struct xpio_tqueue *queue, int index) {
-  while (xpio_list_empty(&queue->idle)) {
-    lua_getiuservalue(L, index, XPIO_TQUEUE_SLOTS);
-    int slots = lua_gettop(L);
-    struct xpio_waiter *waiter = lua_newuserdatauv(L, sizeof *waiter, XPIO_WAITER_USER_VALUES);
-    xpio_waiter_init(waiter, queue);
-    waiter->slot = queue->slots + 1;
-    xpio_set_metatable(L, XPIO_TYPE_WAITER);
-    lua_pushvalue(L, slots);
-    lua_setiuservalue(L, -2, XPIO_WAITER_SLOTS);
-    lua_pushboolean(L, 0);
-    set_element(L, slots, waiter->slot, XPIO_SLOT_TASK);
-    lua_pushboolean(L, 0);
-    set_element(L, slots, waiter->slot, XPIO_SLOT_OBJECT);
-    set_element(L, slots, waiter->slot, XPIO_SLOT_WAITER);
-    queue->slots += XPIO_SLOT_ELEMENTS;
-    xpio_list_append(&queue->idle, &waiter->link);
+static struct xpio_tqueue *queue_at(lua_State *L, int index) {
+  return xpio_object(L, index, XPIO_TYPE_TQUEUE);
+}
+
+/* Gives a queue, the one at this index, one waiter more. What is at the end of its user
+ * value is overwritten the next time when there is no memory for the rest. */
+static void add_waiter(lua_State *L, int index, struct xpio_box *box) {
+  struct xpio_tqueue *queue = queue_at(L, index);
+  lua_Integer slot = queue->slots + 1;
+  int slots = lua_gettop(L) + 1;
+  lua_getiuservalue(L, index, XPIO_TQUEUE_SLOTS);
+  lua_pushvalue(L, slots);
+  lua_setiuservalue(L, slots - 1, XPIO_WAITER_SLOTS);
+  lua_pushboolean(L, 0);
+  set_element(L, slots, slot, XPIO_SLOT_TASK);
+  lua_pushboolean(L, 0);
+  set_element(L, slots, slot, XPIO_SLOT_OBJECT);
+  lua_pushvalue(L, slots - 1);
+  set_element(L, slots, slot, XPIO_SLOT_WAITER);
+  struct xpio_waiter *waiter = allocate_waiter(queue);
+  if (waiter == NULL) luaL_error(L, "not enough memory");
+  xpio_waiter_init(waiter, queue);
+  waiter->slot = slot;
+  box->object = waiter;
+  queue->slots += XPIO_SLOT_ELEMENTS;
+  xpio_list_append(&queue->idle, &waiter->link);
+  lua_pop(L, 1);
+}
+
+/* Sees to it that the queue at this index, which is returned, has an idle waiter, unless it
+ * is closed. Allocating the userdata runs finalizers, which may do anything to the queue. */
+static struct xpio_tqueue *reserve_waiter(lua_State *L, int index) {
+  struct xpio_tqueue *queue = queue_at(L, index);
+  while (!queue->closed && xpio_list_empty(&queue->idle)) {
+    struct xpio_box *box = xpio_new_box(L, XPIO_TYPE_WAITER, XPIO_WAITER_USER_VALUES);
+    queue = queue_at(L, index);
+    if (!queue->closed) add_waiter(L, index, box);
     lua_pop(L, 1);
   }
+  return queue;
 }
 
 /* Whether the task is scheduled is looked at last: reading `_queue` and reserving
@@ -161,7 +206,7 @@ struct xpio_tqueue *xpio_prepare(lua_State *L, int task) {
                     luaL_typename(L, task + 1));
     return NULL;
   }
-  if (xpio_list_empty(&queue->idle)) reserve_waiter(L, queue, task + 1);
+  if (xpio_list_empty(&queue->idle)) queue = reserve_waiter(L, task + 1);
   lua_pushvalue(L, lua_upvalueindex(XPIO_UPVALUE_DEQUEUE_FIELD));
   if (lua_rawget(L, task) == LUA_TNIL) return queue;
   lua_pushliteral(L, "the task is already scheduled");
@@ -201,15 +246,30 @@ void xpio_collect(lua_State *L, struct xpio_tqueue *queue, int slots) {
   release(L, XPIO_CONTAINER(queue->ready.next, struct xpio_waiter, link), slots);
 }
 
-void xpio_dequeue_all(lua_State *L, int index) {
-  const struct xpio_tqueue *queue = lua_touserdata(L, index);
+static struct xpio_waiter *waiter_at(lua_State *L, int index) {
+  return xpio_object(L, index, XPIO_TYPE_WAITER);
+}
+
+void xpio_dequeue_all(lua_State *L, int index, struct xpio_tqueue *queue) {
+  queue->closed = true;
   lua_getiuservalue(L, index, XPIO_TQUEUE_SLOTS);
   int slots = lua_gettop(L);
   for (lua_Integer slot = 1; slot <= queue->slots; slot += XPIO_SLOT_ELEMENTS) {
     lua_rawgeti(L, slots, slot + XPIO_SLOT_WAITER);
-    struct xpio_waiter *waiter = lua_touserdata(L, -1);
+    struct xpio_waiter *waiter = waiter_at(L, -1);
     if (waiter->state != XPIO_WAITER_IDLE) release(L, waiter, slots);
     lua_settop(L, slots);
+  }
+  lua_pop(L, 1);
+}
+
+void xpio_forget_waiters(lua_State *L, int index, const struct xpio_tqueue *queue) {
+  lua_getiuservalue(L, index, XPIO_TQUEUE_SLOTS);
+  for (lua_Integer slot = 1; slot <= queue->slots; slot += XPIO_SLOT_ELEMENTS) {
+    lua_rawgeti(L, -1, slot + XPIO_SLOT_WAITER);
+    struct xpio_box *box = lua_touserdata(L, -1);
+    box->object = NULL;
+    lua_pop(L, 1);
   }
   lua_pop(L, 1);
 }
@@ -217,7 +277,7 @@ void xpio_dequeue_all(lua_State *L, int index) {
 /* Takes the task of the waiter at this index, which is not idle, out of its queue. */
 static void dequeue_waiter(lua_State *L, int index) {
   lua_getiuservalue(L, index, XPIO_WAITER_SLOTS);
-  release(L, lua_touserdata(L, index), lua_gettop(L));
+  release(L, waiter_at(L, index), lua_gettop(L));
   lua_pop(L, 2);
 }
 
@@ -240,12 +300,12 @@ static int dequeue(lua_State *L) {
   return 0;
 }
 
-/* The waiter may have been collected since and serve another task by now: it is
- * this call's only while it bears the coroutine's address, for a coroutine is
- * blocked in one call at a time. */
+/* The waiter may have been collected since and serve another task by now, or be gone with
+ * its queue: it is this call's only while it bears the coroutine's address, for a
+ * coroutine is blocked in one call at a time. */
 void xpio_unblock(lua_State *L, int index) {
-  const struct xpio_waiter *waiter = lua_touserdata(L, index);
-  if (waiter->blocked == L) dequeue_waiter(L, index);
+  const struct xpio_waiter *waiter = waiter_at(L, index);
+  if (waiter != NULL && waiter->blocked == L) dequeue_waiter(L, index);
 }
 
 /* Called by Lua when the coroutine of a blocked call is closed. No program can get
@@ -257,7 +317,7 @@ static int waiter_close(lua_State *L) {
 
 void xpio_waiter_open(lua_State *L) {
   static const luaL_Reg methods[] = {{"__close", waiter_close}, {NULL, NULL}};
-  xpio_new_metatable(L, XPIO_TYPE_WAITER, methods);
+  xpio_new_metatable(L, XPIO_TYPE_WAITER, methods, NULL);
   lua_pushnil(L);
   lua_setfield(L, -2, "__close");
   lua_pop(L, 1);

@@ -1,8 +1,8 @@
 /* Waiters: one stands for one task on one queue.
  *
- * A waiter is a userdata of the queue, kept and reused by it. While it is
- * scheduled the queue holds the task and the object waited for beside it, so that
- * both live as long as the queue does. `task._dequeuedata` is the waiter.
+ * A waiter belongs to the queue, and is reused by it; so does the userdata that Lua code
+ * has of it, `task._dequeuedata`. While it is scheduled the queue holds the task and the
+ * object waited for beside that, so that both live as long as the queue does.
  *
  *              schedule                 wake                  collect
  *     idle ---------------> waiting ------------> ready ----------------> idle
@@ -25,12 +25,13 @@
 struct xpio_tqueue {
   struct xpio_object object;
   struct xpio_state *state;
-  struct xpio_link ready; /* waiters whose event has come, in that order */
-  struct xpio_link idle;  /* waiters for reuse */
-  size_t scheduled;       /* tasks that are waiting or ready */
-  size_t ready_count;     /* those that are ready */
-  lua_Integer slots;      /* the length of the queue's user value */
-  bool closed;            /* finalized: takes no more tasks */
+  struct xpio_link ready;     /* waiters whose event has come, in that order */
+  struct xpio_link idle;      /* waiters for reuse */
+  struct xpio_block *waiters; /* a list of the memory of all; the first has room for more */
+  size_t scheduled;           /* tasks that are waiting or ready */
+  size_t ready_count;         /* those that are ready */
+  lua_Integer slots;          /* the length of the queue's user value */
+  bool closed;                /* finalized: takes no more tasks */
 };
 
 enum xpio_waiter_state { XPIO_WAITER_IDLE, XPIO_WAITER_WAITING, XPIO_WAITER_READY };
@@ -47,14 +48,13 @@ struct xpio_event {
 };
 
 struct xpio_waiter {
-  struct xpio_object object;
-  bool served;         /* its task had its turn when it began to wait */
-  unsigned char state; /* an enum xpio_waiter_state, in less memory */
   struct xpio_link link;
   struct xpio_tqueue *queue;
   /* The coroutine whose blocking call scheduled it, else null; only compared. */
   const lua_State *blocked;
-  lua_Integer slot; /* where the queue keeps it: one of its user value */
+  lua_Integer slot;    /* where the queue keeps it: one of its user value */
+  unsigned char state; /* an enum xpio_waiter_state, in less memory */
+  bool served;         /* its task had its turn when it began to wait */
 };
 
 /* The user value of a queue, and of its waiters, is an array of slots. These have three
@@ -68,8 +68,12 @@ enum { XPIO_SLOT_WAITER, XPIO_SLOT_TASK, XPIO_SLOT_OBJECT, XPIO_SLOT_ELEMENTS };
  * Null when it is there already. Returns 0 or an error. */
 typedef int xpio_arm(void *object, struct xpio_event **event);
 
-/* An empty queue, and a waiter of it that no Lua value stands for. */
+/* An empty queue, of zeros before, and a waiter of it that no Lua value stands for. */
 void xpio_tqueue_init(struct xpio_tqueue *queue, struct xpio_state *state);
+
+/* Frees a queue, and the waiters with it: none may be waiting, or what they wait for is
+ * gone. */
+void xpio_tqueue_free(struct xpio_tqueue *queue);
 void xpio_waiter_init(struct xpio_waiter *waiter, struct xpio_tqueue *queue);
 
 /* Prepares the table at this index, the top of the stack, for being scheduled: returns its
@@ -116,8 +120,11 @@ void xpio_unblock(lua_State *L, int index);
  * be one. `slots` is the index of the queue's user value. Allocates nothing. */
 void xpio_collect(lua_State *L, struct xpio_tqueue *queue, int slots);
 
-/* Takes all tasks out of a queue, whose userdata is at this index. */
-void xpio_dequeue_all(lua_State *L, int queue);
+/* Takes all tasks out of the queue at this index, which takes no more after that. */
+void xpio_dequeue_all(lua_State *L, int index, struct xpio_tqueue *queue);
+
+/* Sees to it that nothing of Lua's at this index refers to the waiters any more. */
+void xpio_forget_waiters(lua_State *L, int index, const struct xpio_tqueue *queue);
 
 /* Makes the waiters' metatable, and pushes the function for `_dequeue`. */
 void xpio_waiter_open(lua_State *L);

@@ -1,0 +1,126 @@
+-- Lua frees a userdata also when it could not call its finalizer. The objects used to be in
+-- their userdata, so that whatever still referred to them then, a watcher in the loop, an
+-- event's list of waiters, a child, referred to freed memory.
+local support = require "support"
+
+--- What a script prints that starts with these functions, and does not fail.
+local function run(script)
+  local output, status = support.lua([[
+    warn "@off"
+    xpio = require "xpio"
+    support = require "support"
+
+    collectgarbage "stop"
+
+    --- Collects what f leaves when as many C calls are nested as Lua allows: a
+    -- finalizer that is called there fails. Returns what f does.
+    function drop_at_the_limit(f)
+      local called = false
+      local function make()
+        setmetatable({}, { __gc = function() called = true end })
+        return f()
+      end
+      local function descend()
+        if pcall(descend) then return end
+        for _ = 1, 4 do collectgarbage() end
+      end
+      local kept = make()
+      descend()
+      assert(not called, "the finalizer was called after all")
+      -- What was freed is used for other things.
+      for i = 1, 10000 do kept = { ("%050d"):format(i), kept } end
+      for _ = 1, 10000 do kept = kept[2] end
+      collectgarbage "restart"
+      return kept
+    end
+  ]] .. script)
+  assert.equal(0, status, output)
+  return output
+end
+
+describe("an object whose finalizer could not be called", function()
+  it("may be a socket that was open and watched, with its queue", function()
+    assert.equal("50\n", run [[
+      local peers = drop_at_the_limit(function()
+        local peers = {}
+        for i = 1, 50 do
+          local a, b = xpio.socketpair()
+          a:when_read { _queue = xpio.tqueue() }
+          peers[i] = b
+        end
+        return peers
+      end)
+      local queue = xpio.tqueue()
+      for _, peer in ipairs(peers) do
+        peer:try_write "x"
+        peer:when_write { _queue = queue }
+      end
+      local count = 0
+      while not queue:isEmpty() do count = count + #queue:wait() end
+      print(count)
+    ]])
+  end)
+
+  it("may be a queue with a task that waits for a socket which is still there", function()
+    assert.equal("x\n", run [[
+      local a, b = xpio.socketpair()
+      drop_at_the_limit(function()
+        for _ = 1, 50 do a:when_read { _queue = xpio.tqueue() } end
+      end)
+      local task = { _queue = xpio.tqueue() }
+      a:when_read(task)
+      b:try_write "x"
+      support.wait_for(task._queue, task)
+      print(a:try_read(10))
+      a:close()
+    ]])
+  end)
+
+  it("may be a process object whose child ends later", function()
+    assert.equal("exit\t3\n", run [[
+      local gates = drop_at_the_limit(function()
+        local gates = {}
+        for i = 1, 3 do
+          local reader, writer = xpio.pipe()
+          local process = support.child("io.read()", { [0] = reader })
+          process:when_wait { _queue = xpio.tqueue() }
+          gates[i] = writer
+        end
+        return gates
+      end)
+      for _, gate in ipairs(gates) do gate:close() end
+      print(support.child("os.exit(3)", {}):wait())
+    ]])
+  end)
+
+  it("is not taken for what has its memory now", function()
+    assert.equal("false\n", run [[
+      local peer = drop_at_the_limit(function()
+        local a, b = xpio.socketpair()
+        a:try_read(1)
+        return b
+      end)
+      local taken = false
+      for _ = 1, 200 do taken = taken or pcall(peer.try_read, io.tmpfile(), 1) end
+      print(taken)
+    ]])
+  end)
+end)
+
+describe("a process object that is finalized before a finalizer that uses it", function()
+  it("still tells its pid", function()
+    local output = support.lua [[
+      local xpio = require "xpio"
+      local process
+      late = setmetatable({}, { __gc = function()
+        print(process:pid(), tostring(process):match "closed")
+      end })
+      process = require "support".child("os.exit(0)", {})
+      print(process:pid())
+      os.exit(true, true)
+    ]]
+    local pid, later, state = output:match "^(%d+)\n(%d+)\t(%a+)\n$"
+    assert.equal(pid, later)
+    assert.equal("closed", state)
+  end)
+end)
