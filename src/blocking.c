@@ -23,12 +23,12 @@ int xpio_try(lua_State *L, enum xpio_type type, xpio_attempt *attempt) {
 }
 
 int xpio_when(lua_State *L, enum xpio_type type, xpio_arm *arm) {
-  xpio_check_type(L, 1, type);
+  void *object = xpio_check_type(L, 1, type);
   luaL_checktype(L, 2, LUA_TTABLE);
   lua_settop(L, 2);
   struct xpio_tqueue *queue = xpio_prepare(L, 2);
   if (queue == NULL) return luaL_argerror(L, 2, lua_tostring(L, -1));
-  return xpio_push_result(L, xpio_schedule(L, 2, queue, arm, xpio_object(L, 1, type), false));
+  return xpio_push_result(L, xpio_schedule(L, 2, queue, arm, object, false));
 }
 
 static int no_operation(lua_State *L) {
@@ -63,12 +63,7 @@ static int wait_in_place(lua_State *L, xpio_arm *arm, void *object) {
   return 0;
 }
 
-static int run(lua_State *L, const struct xpio_operation *operation, bool again);
-
-/* Asked for anew after whatever may have run Lua code, which may have finalized it. */
-static void *object_of(lua_State *L, const struct xpio_operation *operation) {
-  return xpio_object(L, 1, operation->type);
-}
+static int run(lua_State *L, const struct xpio_operation *operation, void *object, bool again);
 
 /* Above the slots of the operation lie the task that the call has scheduled, and while
  * it is blocked, the waiter. */
@@ -94,18 +89,17 @@ static int resumed(lua_State *L, int status, lua_KContext context) {
   if (!fits) return luaL_error(L, "stack overflow (too many values to resume with)");
   if (values > 0) return values;
   lua_settop(L, task_slot(operation));
-  return run(L, operation, true);
+  return run(L, operation, xpio_object(L, 1, operation->type), true);
 }
 
 /* Schedules the call's task, perhaps again, and yields. */
-static int suspend(lua_State *L, const struct xpio_operation *operation, bool again) {
+static int suspend(lua_State *L, const struct xpio_operation *operation, void *object, bool again) {
   int task = task_slot(operation);
   struct xpio_tqueue *queue = xpio_prepare(L, task);
   if (queue == NULL) return luaL_error(L, "current task: %s", lua_tostring(L, -1));
-  int error = xpio_schedule(L, task, queue, operation->arm, object_of(L, operation), again);
+  int error = xpio_schedule(L, task, queue, operation->arm, object, again);
   if (error < 0) return xpio_push_error(L, error);
-  struct xpio_waiter *waiter = xpio_object(L, waiter_slot(operation), XPIO_TYPE_WAITER);
-  waiter->blocked = L;
+  xpio_set_blocked(L, waiter_slot(operation));
   /* Should the coroutine be closed instead of resumed, this dequeues the task. */
   lua_toclose(L, waiter_slot(operation));
   xpio_push_waiting(L);
@@ -114,8 +108,9 @@ static int suspend(lua_State *L, const struct xpio_operation *operation, bool ag
 
 /* Says that the call cannot wait; but if the attempt has not tried at all, it may yet
  * succeed. */
-static int refuse(lua_State *L, const struct xpio_operation *operation, const char *problem) {
-  int results = operation->attempt(L, object_of(L, operation), true);
+static int refuse(lua_State *L, const struct xpio_operation *operation, void *object,
+                  const char *problem) {
+  int results = operation->attempt(L, object, true);
   return results != XPIO_WOULD_WAIT ? results : luaL_error(L, "%s", problem);
 }
 
@@ -133,30 +128,31 @@ static const char *why_not_yieldable(lua_State *L) {
 
 /* Waits in the coroutine. The task is that which is current when it waits first, whatever
  * is current later. */
-static int wait_suspended(lua_State *L, const struct xpio_operation *operation, bool again) {
+static int wait_suspended(lua_State *L, const struct xpio_operation *operation, void *object,
+                          bool again) {
   if (!again && lua_getiuservalue(L, lua_upvalueindex(XPIO_UPVALUE_STATE),
                                   XPIO_STATE_CURRENT_TASK) == LUA_TNIL)
     return refuse(
-        L, operation,
+        L, operation, object,
         "no current task: call xpio.setCurrentTask before a blocking call in a coroutine");
-  return suspend(L, operation, again);
+  return suspend(L, operation, object, again);
 }
 
-static int run(lua_State *L, const struct xpio_operation *operation, bool again) {
+static int run(lua_State *L, const struct xpio_operation *operation, void *object, bool again) {
   for (;;) {
-    int results = operation->attempt(L, object_of(L, operation), again);
+    int results = operation->attempt(L, object, again);
     if (results != XPIO_WOULD_WAIT) return results;
-    if (lua_isyieldable(L)) return wait_suspended(L, operation, again);
+    if (lua_isyieldable(L)) return wait_suspended(L, operation, object, again);
     if (!on_main_thread(L) || !xpio_loop_may_run(xpio_state(L)->loop))
-      return refuse(L, operation, why_not_yieldable(L));
-    int error = wait_in_place(L, operation->arm, object_of(L, operation));
+      return refuse(L, operation, object, why_not_yieldable(L));
+    int error = wait_in_place(L, operation->arm, object);
     if (error < 0) return xpio_push_error(L, error);
     again = true;
   }
 }
 
 int xpio_block(lua_State *L, const struct xpio_operation *operation) {
-  xpio_check_type(L, 1, operation->type);
+  void *object = xpio_check_type(L, 1, operation->type);
   lua_settop(L, operation->arguments);
-  return run(L, operation, false);
+  return run(L, operation, object, false);
 }

@@ -95,13 +95,15 @@ struct xpio_box *xpio_new_box(lua_State *L, enum xpio_type type, int user_values
 /* Pushes a box with a new object, of zeros, of which the first is an xpio_object. */
 void *xpio_new_object(lua_State *L, enum xpio_type type, size_t size, int user_values);
 
-/* The object of the value at this index if that is of this type, otherwise null. */
+/* The object of the value at this index if that is of this type, otherwise null. It stays
+ * while the value is on the stack of the function that asks. */
 void *xpio_test_type(lua_State *L, int index, enum xpio_type type);
 
 /* The same for an argument; raises an argument error. */
 void *xpio_check_type(lua_State *L, int argument, enum xpio_type type);
 
-/* The same for what is known to be of this type. */
+/* The same for what is known to be of this type: to be asked again when the coroutine is
+ * resumed, for the state may have been closed. */
 void *xpio_object(lua_State *L, int index, enum xpio_type type);
 
 /* Takes the object out of the box that is a finalizer's argument, for the caller to close

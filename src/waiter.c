@@ -153,24 +153,18 @@ static void release(lua_State *L, struct xpio_waiter *waiter, int slots) {
   set_element(L, slots, waiter->slot, XPIO_SLOT_OBJECT);
 }
 
-static struct xpio_tqueue *queue_at(lua_State *L, int index) {
-  return xpio_object(L, index, XPIO_TYPE_TQUEUE);
-}
-
-/* Gives a queue, the one at this index, one waiter more. What is at the end of its user
- * value is overwritten the next time when there is no memory for the rest. */
-static void add_waiter(lua_State *L, int index, struct xpio_box *box) {
-  struct xpio_tqueue *queue = queue_at(L, index);
+/* Gives a queue, whose user value is at this index, one waiter more; it is that of the
+ * box on top, which is popped. What is at the end of the user value is overwritten the
+ * next time when there is no memory for the rest. */
+static void add_waiter(lua_State *L, struct xpio_tqueue *queue, int slots) {
+  struct xpio_box *box = lua_touserdata(L, -1);
   lua_Integer slot = queue->slots + 1;
-  int slots = lua_gettop(L) + 1;
-  lua_getiuservalue(L, index, XPIO_TQUEUE_SLOTS);
   lua_pushvalue(L, slots);
-  lua_setiuservalue(L, slots - 1, XPIO_WAITER_SLOTS);
+  lua_setiuservalue(L, -2, XPIO_WAITER_SLOTS);
   lua_pushboolean(L, 0);
   set_element(L, slots, slot, XPIO_SLOT_TASK);
   lua_pushboolean(L, 0);
   set_element(L, slots, slot, XPIO_SLOT_OBJECT);
-  lua_pushvalue(L, slots - 1);
   set_element(L, slots, slot, XPIO_SLOT_WAITER);
   struct xpio_waiter *waiter = allocate_waiter(queue);
   if (waiter == NULL) luaL_error(L, "not enough memory");
@@ -179,20 +173,18 @@ static void add_waiter(lua_State *L, int index, struct xpio_box *box) {
   box->object = waiter;
   queue->slots += XPIO_SLOT_ELEMENTS;
   xpio_list_append(&queue->idle, &waiter->link);
-  lua_pop(L, 1);
 }
 
-/* Sees to it that the queue at this index, which is returned, has an idle waiter, unless it
- * is closed. Allocating the userdata runs finalizers, which may do anything to the queue. */
-static struct xpio_tqueue *reserve_waiter(lua_State *L, int index) {
-  struct xpio_tqueue *queue = queue_at(L, index);
+/* Sees to it that the queue at this index has an idle waiter, unless it is closed.
+ * Allocating the userdata runs finalizers, which may take one, or close the queue. */
+static void reserve_waiter(lua_State *L, struct xpio_tqueue *queue, int index) {
+  lua_getiuservalue(L, index, XPIO_TQUEUE_SLOTS);
+  int slots = lua_gettop(L);
   while (!queue->closed && xpio_list_empty(&queue->idle)) {
-    struct xpio_box *box = xpio_new_box(L, XPIO_TYPE_WAITER, XPIO_WAITER_USER_VALUES);
-    queue = queue_at(L, index);
-    if (!queue->closed) add_waiter(L, index, box);
-    lua_pop(L, 1);
+    xpio_new_box(L, XPIO_TYPE_WAITER, XPIO_WAITER_USER_VALUES);
+    add_waiter(L, queue, slots);
   }
-  return queue;
+  lua_pop(L, 1);
 }
 
 /* Whether the task is scheduled is looked at last: reading `_queue` and reserving
@@ -206,7 +198,7 @@ struct xpio_tqueue *xpio_prepare(lua_State *L, int task) {
                     luaL_typename(L, task + 1));
     return NULL;
   }
-  if (xpio_list_empty(&queue->idle)) queue = reserve_waiter(L, task + 1);
+  if (xpio_list_empty(&queue->idle)) reserve_waiter(L, queue, task + 1);
   lua_pushvalue(L, lua_upvalueindex(XPIO_UPVALUE_DEQUEUE_FIELD));
   if (lua_rawget(L, task) == LUA_TNIL) return queue;
   lua_pushliteral(L, "the task is already scheduled");
@@ -298,6 +290,11 @@ static int dequeue(lua_State *L) {
   if (!lua_rawequal(L, 1, 4)) return luaL_argerror(L, 1, "_dequeuedata is another task's");
   dequeue_waiter(L, 2);
   return 0;
+}
+
+void xpio_set_blocked(lua_State *L, int index) {
+  const struct xpio_box *box = lua_touserdata(L, index);
+  ((struct xpio_waiter *)box->object)->blocked = L;
 }
 
 /* The waiter may have been collected since and serve another task by now, or be gone with

@@ -112,8 +112,9 @@ static inline bool xpio_event_is_awaited(const struct xpio_event *event) {
  * whose turn it is. */
 void xpio_wake(struct xpio_event *event);
 
-/* Dequeues the task of the waiter at this index, if the waiter still stands for a
- * blocking call of the running coroutine. */
+/* Lets the waiter at this index, just scheduled, stand for a blocking call of the running
+ * coroutine; and dequeues its task, if it still does. */
+void xpio_set_blocked(lua_State *L, int index);
 void xpio_unblock(lua_State *L, int index);
 
 /* Takes the first ready waiter's task out of the queue and pushes it. There must
