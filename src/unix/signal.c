@@ -7,7 +7,8 @@
  * whose end nothing else tells, and only from the first of these on.
  *
  * A signal handler finds things by static variables only: this file is the one
- * place that has some. They belong to the process, as the handler does. */
+ * place that has some, but for a mutex in spawn.c. They belong to the process, as the
+ * handler does. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
@@ -27,14 +28,24 @@ struct entry {
   struct entry *next;
 };
 
-/* A signal whose handler is ours, followed by the one that was there. */
+/* A handler of the host's; one of the two is null. It is never freed or changed either:
+ * when ours is put in its place again, it may still run in another thread. */
+struct target {
+  void (*plain)(int);
+  void (*informed)(int, siginfo_t *, void *);
+  struct target *next;
+};
+
+/* A signal whose handler is ours, which calls the one that was there. */
 struct chain {
   int number;
   void (*handler)(int, siginfo_t *, void *);
   _Atomic(struct entry *) entries;
-  atomic_int running; /* how many threads are in the handler */
-  /* The action that ours has replaced. Written only while ours is not there. */
-  struct sigaction previous;
+  atomic_int running;               /* how many threads are in the handler */
+  _Atomic(struct target *) current; /* that ours calls; null for a default action */
+  /* The rest is guarded by chains_mutex, and not for handlers. */
+  struct target *targets;    /* all that there ever were */
+  struct sigaction previous; /* the action that ours has replaced */
   bool has_previous;
 };
 
@@ -51,12 +62,13 @@ static bool is_handler(const struct sigaction *action) {
          (action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN);
 }
 
-static void call_previous(const struct chain *chain, siginfo_t *info, void *context) {
-  if (!is_handler(&chain->previous)) return;
-  if (chain->previous.sa_flags & SA_SIGINFO)
-    chain->previous.sa_sigaction(chain->number, info, context);
+static void call_previous(struct chain *chain, siginfo_t *info, void *context) {
+  const struct target *target = atomic_load(&chain->current);
+  if (target == NULL) return;
+  if (target->informed != NULL)
+    target->informed(chain->number, info, context);
   else
-    chain->previous.sa_handler(chain->number);
+    target->plain(chain->number);
 }
 
 static void send_wakeups(struct chain *chain) {
@@ -104,13 +116,34 @@ void xpio_system_stay_loaded(void) {
 #endif
 }
 
-static void install(struct chain *chain, struct sigaction action) {
+/* The one for this handler, or null when there is no memory for it. */
+static struct target *find_target(struct chain *chain, const struct sigaction *action) {
+  bool informed = action->sa_flags & SA_SIGINFO;
+  struct target wanted = {.plain = informed ? NULL : action->sa_handler,
+                          .informed = informed ? action->sa_sigaction : NULL,
+                          .next = chain->targets};
+  struct target *target = chain->targets;
+  while (target != NULL && (target->plain != wanted.plain || target->informed != wanted.informed))
+    target = target->next;
+  if (target != NULL) return target;
+  target = malloc(sizeof *target);
+  if (target == NULL) return NULL;
+  *target = wanted;
+  chain->targets = target;
+  return target;
+}
+
+static bool install(struct chain *chain, struct sigaction action) {
+  struct target *target = is_handler(&action) ? find_target(chain, &action) : NULL;
+  if (is_handler(&action) && target == NULL) return false;
   chain->previous = action;
   chain->has_previous = true;
+  atomic_store(&chain->current, target);
   if (!is_handler(&action)) action.sa_flags = SA_RESTART | SA_NOCLDSTOP;
   action.sa_sigaction = chain->handler;
   action.sa_flags |= SA_SIGINFO;
   sigaction(chain->number, &action, NULL);
+  return true;
 }
 
 /* Puts ours in place of the action that is there. A handler that has taken the place of
@@ -118,8 +151,7 @@ static void install(struct chain *chain, struct sigaction action) {
  * never end. So only the handler that was found first is chained again. */
 static bool replace(struct chain *chain, const struct sigaction *current) {
   if (chain->has_previous && !same_handler(current, &chain->previous)) return false;
-  install(chain, *current);
-  return true;
+  return install(chain, *current);
 }
 
 static void unchain(struct chain *chain) {
@@ -220,7 +252,7 @@ void xpio_unix_child_signal_remove(uv_async_t *wakeup) {
   remove_entry(&child_chain, wakeup);
 }
 
-void xpio_unix_keep_child_statuses(void) {
+static void keep_child_statuses(void) {
   struct sigaction action;
   if (sigaction(SIGCHLD, NULL, &action) < 0) return;
   bool ignored = !(action.sa_flags & SA_SIGINFO) && action.sa_handler == SIG_IGN;
@@ -228,6 +260,13 @@ void xpio_unix_keep_child_statuses(void) {
   action.sa_flags &= ~SA_NOCLDWAIT;
   if (ignored) action.sa_handler = SIG_DFL;
   sigaction(SIGCHLD, &action, NULL);
+}
+
+/* Another thread's spawn may put our handler there between the look and the change. */
+void xpio_unix_keep_child_statuses(void) {
+  pthread_mutex_lock(&chains_mutex);
+  keep_child_statuses();
+  pthread_mutex_unlock(&chains_mutex);
 }
 
 bool xpio_system_sigpipe_acts(void) {

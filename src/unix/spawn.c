@@ -141,12 +141,18 @@ static pid_t start_without_signals(struct xpio_plan *plan) {
 #ifdef PR_SET_DUMPABLE
 /* A change of identity makes the memory of the child undumpable, so that its new user
  * cannot get at what it still shares with us (commit_creds in kernel/cred.c). That
- * stays so for us when the child has left. */
+ * stays so for us when the child has left. Memory is the process's: so one thread at a time,
+ * or the second takes it for undumpable from the start, and the first makes the second's
+ * child accessible. */
+static pthread_mutex_t dumpable_mutex = PTHREAD_MUTEX_INITIALIZER;
+
 static pid_t start_another_user(struct xpio_plan *plan) {
+  pthread_mutex_lock(&dumpable_mutex);
   int dumpable = prctl(PR_GET_DUMPABLE);
   pid_t pid = start_without_signals(plan);
   int error = errno;
   if (dumpable == 1) prctl(PR_SET_DUMPABLE, 1);
+  pthread_mutex_unlock(&dumpable_mutex);
   errno = error;
   return pid;
 }
