@@ -7,6 +7,7 @@
 #include "../../embed/embed.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
@@ -16,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { THREADS = 4, HOST_STATUS = 77, OPENINGS = 200, INTERRUPT_MICROSECONDS = 200 };
+enum { THREADS = 4, HOST_STATUS = 77, OPENINGS = 200, TOGETHER = 10, INTERRUPT_MICROSECONDS = 200 };
 
 struct thread {
   pthread_t id;
@@ -165,6 +166,65 @@ static void test_openings(char **arguments) {
   check(threads[0].good && threads[1].good, "states are opened and closed while signals come");
 }
 
+static pthread_barrier_t barrier; /* of the four threads and the first one */
+static atomic_int input;          /* a descriptor: what the children of a round read from */
+
+/* arrive() -> integer
+ * Waits until all have arrived. */
+static int arrive(lua_State *L) {
+  pthread_barrier_wait(&barrier);
+  lua_pushinteger(L, atomic_load(&input));
+  return 1;
+}
+
+static void *wait_together(void *argument) {
+  struct thread *thread = argument;
+  lua_State *L = new_state();
+  lua_register(L, "arrive", arrive);
+  lua_pushinteger(L, TOGETHER * thread->rounds);
+  lua_setglobal(L, "rounds");
+  thread->good = run(L, "local xpio = require 'xpio' "
+                        "local queue, woken = xpio.tqueue(), 0 "
+                        "for _ = 1, rounds do "
+                        "  local files = {[0] = arrive()} "
+                        "  local process <close> = assert(xpio.spawn({'cat'}, nil, files)) "
+                        "  assert(process:when_wait {_queue = queue}) "
+                        "  arrive() "
+                        "  woken = woken + #queue:wait(60) "
+                        "  arrive() "
+                        "end "
+                        "return woken == rounds");
+  lua_close(L);
+  return NULL;
+}
+
+/* All children of a round end at once, and after that there is no other signal that could
+ * wake a thread which the first ones have not reached. */
+static void test_together(int rounds) {
+  struct thread threads[THREADS];
+  bool good = true;
+  pthread_barrier_init(&barrier, NULL, THREADS + 1);
+  for (int i = 0; i < THREADS; i++) {
+    threads[i] = (struct thread){.rounds = rounds};
+    pthread_create(&threads[i].id, NULL, wait_together, &threads[i]);
+  }
+  for (int i = 0; i < TOGETHER * rounds; i++) {
+    int pipe[2];
+    if (pipe2(pipe, O_CLOEXEC) < 0) abort();
+    atomic_store(&input, pipe[0]);
+    pthread_barrier_wait(&barrier);
+    pthread_barrier_wait(&barrier);
+    close(pipe[1]);
+    pthread_barrier_wait(&barrier);
+    close(pipe[0]);
+  }
+  for (int i = 0; i < THREADS; i++) {
+    pthread_join(threads[i].id, NULL);
+    good = good && threads[i].good;
+  }
+  check(good, "the end of a child reaches each thread when all end at once");
+}
+
 static void test_rounds(char **arguments) {
   struct thread threads[THREADS];
   bool good = true, kept = true;
@@ -185,6 +245,7 @@ int main(int count, char **arguments) {
   if (count != 4) return 2;
   handle(SIGCHLD, on_child);
   handle(SIGINT, on_interrupt);
+  test_together(atoi(arguments[3]));
   test_openings(arguments);
   test_rounds(arguments);
   check(atomic_load(&child_signals) > 0, "the host's handler of SIGCHLD is called");
