@@ -5,7 +5,7 @@ local native = require "native"
 local soak = require "soak"
 local stream = require "stream"
 
-local subject = { short = { amount = 100, rounds = 4 }, full = { amount = 2000, rounds = 20 } }
+local subject = { short = { amount = 100, rounds = 4 }, full = { amount = 1000, rounds = 10 } }
 local AT_A_TIME <const> = 50
 local ENDLESS <const> = 1 << 40 -- bytes
 
