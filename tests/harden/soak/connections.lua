@@ -5,7 +5,7 @@ local stream = require "stream"
 
 local AT_A_TIME <const> = 500 -- connecting: a listener keeps only so many waiting
 local HALF <const> = 8192 -- bytes, of each stream
-local subject = { short = { amount = 1000, rounds = 2 }, full = { amount = 15000, rounds = 3 } }
+local subject = { short = { amount = 1000, rounds = 3 }, full = { amount = 15000, rounds = 4 } }
 
 function subject.descriptors(amount) return amount + 100 end
 

@@ -4,7 +4,7 @@ local soak = require "soak"
 local stream = require "stream"
 
 local AT_A_TIME <const> = 64
-local subject = { short = { amount = 1000, rounds = 5 }, full = { amount = 100000, rounds = 10 } }
+local subject = { short = { amount = 1000, rounds = 6 }, full = { amount = 100000, rounds = 12 } }
 
 --- Sizes of the request and of the answer, as the number says.
 local function sizes(number) return 8 + number % 500, 1 + number % 700 end

@@ -5,7 +5,7 @@ local soak = require "soak"
 local stream = require "stream"
 
 local SIZE <const> = 150000 -- bytes: more than fit into the system's buffers at first
-local subject = { short = { amount = 80, rounds = 3 }, full = { amount = 1000, rounds = 20 } }
+local subject = { short = { amount = 80, rounds = 4 }, full = { amount = 400, rounds = 25 } }
 local ENDLESS <const> = 1 << 40 -- bytes
 local VICTIMS <const> = 20 -- connections of the process that is killed
 local kinds = {}

@@ -5,7 +5,7 @@ local native = require "native"
 local soak = require "soak"
 local stream = require "stream"
 
-local subject = { short = { amount = 100, rounds = 4 }, full = { amount = 1000, rounds = 10 } }
+local subject = { short = { amount = 100, rounds = 5 }, full = { amount = 1000, rounds = 12 } }
 local AT_A_TIME <const> = 50
 local ENDLESS <const> = 1 << 40 -- bytes
 

@@ -4,7 +4,7 @@ local soak = require "soak"
 local stream = require "stream"
 
 local SMALL <const> = 4096 -- bytes: buffers
-local subject = { short = { amount = 40, rounds = 1 }, full = { amount = 400, rounds = 5 } }
+local subject = { short = { amount = 40, rounds = 2 }, full = { amount = 400, rounds = 6 } }
 local SIZE <const> = 40000 -- bytes, of each stream
 
 local function make_small(connection)

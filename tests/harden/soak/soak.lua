@@ -1,7 +1,7 @@
 --- What the soaks share: tasks, rounds, and other processes.
 ---
 --- A soak is a program. It does the same round many times, and what the process holds after
---- the first one, the warm-up, is what it may hold after the last. The peers of its sockets
+--- the first ones, the warm-up, is what it may hold after the last. The peers of its sockets
 --- are in a process of their own, which runs the same file and is measured too.
 local dispatcher = require "xpio.dispatcher"
 local holdings = require "holdings"
@@ -154,18 +154,18 @@ end
 local function repeat_rounds(subject, rounds, round)
   local queue, before = find_queue(), nil
   local expected = children.peer and 1 or 0
-  local start = xpio.gettime()
-  for number = 0, rounds do
+  local warm_up, start = math.max(1, rounds // 5), xpio.gettime()
+  for number = 1, rounds do
     round_now = number
     round(number)
-    if number == 0 then before = holdings.count(queue, expected) end
+    if number == warm_up then before = holdings.count(queue, expected) end
   end
   local seconds, after = xpio.gettime() - start, holdings.count(queue, expected)
   local more = holdings.compare(before, after)
-  if more ~= "" then fail("more after the last round than after the first: " .. more) end
+  if more ~= "" then fail("more after the last round than after the warm-up: " .. more) end
   if after.tasks > 0 then fail(after.tasks .. " tasks are left") end
   if after.children > expected then fail(after.children - expected .. " children are left") end
-  return line(subject, rounds, seconds, before, after)
+  return line(subject, rounds - warm_up, seconds, before, after)
 end
 
 --- Go on in a process that has this limit of descriptors, where this one has another.
@@ -185,7 +185,7 @@ end
 local function be_peer(subject, rounds)
   io.stdout:setvbuf "line"
   print(repeat_rounds(subject, rounds, function(number)
-    if number > 0 then print "done" end
+    if number > 1 then print "done" end
     if not io.read() then os.exit(1) end
     subject.peer(address)
     dispatcher.run()
@@ -208,7 +208,7 @@ local function be_main(subject, rounds)
 end
 
 --- Run the program whose subject this is:
---- `short` and `full`: how many things are done in a round, and how many rounds;
+--- `short` and `full`: how many things are done in a round, and how many rounds with the warm-up;
 --- `round(listener)`, `peer(address)`: start the tasks of a round, here and in the other process;
 --- `check()`: looks at what the round has come to;
 --- `descriptors(amount)`: how many a process needs for that amount, or is to have.

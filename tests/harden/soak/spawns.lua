@@ -6,7 +6,7 @@ local xpio = require "xpio"
 
 local AT_A_TIME <const> = 20
 local SIZE <const> = 20000 -- bytes through a child
-local subject = { short = { amount = 100, rounds = 5 }, full = { amount = 10000, rounds = 10 } }
+local subject = { short = { amount = 100, rounds = 6 }, full = { amount = 10000, rounds = 12 } }
 
 local kinds = {}
 

@@ -5,7 +5,7 @@ local holdings = require "holdings"
 local soak = require "soak"
 local stream = require "stream"
 
-local subject = { short = { amount = 40, rounds = 3 }, full = { amount = 200, rounds = 10 } }
+local subject = { short = { amount = 40, rounds = 4 }, full = { amount = 200, rounds = 12 } }
 local ENDLESS <const> = 1 << 40 -- bytes
 local ECHOES <const> = 200
 local GROWTH <const> = 512 -- KiB: garbage of the echoes
