@@ -6,8 +6,8 @@ local xpio = require "xpio"
 local support = {}
 
 --- How long a test waits for what must happen, in seconds. Not a measure of
---- speed: only a hang takes so long.
-support.patience = 30
+--- speed: only a hang takes so long, where nothing is slow on purpose.
+support.patience = tonumber(os.getenv "XPIO_PATIENCE") or 30
 
 --- Valgrind does not do all that the kernel does.
 support.under_valgrind = os.getenv "XPIO_UNDER_VALGRIND" ~= nil

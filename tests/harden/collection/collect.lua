@@ -1,0 +1,48 @@
+-- What LUA_INIT names under scripts/harden-collection: has this interpreter, and those that
+-- a test starts, collect garbage as XPIO_COLLECT says:
+--   generational  in generational mode, each time the heap has grown by a hundredth
+--   every         wholly, with finalizers, at every allocation at which Lua may collect at all
+--   often         the same each time the heap has grown by a 25th
+-- A test may collect, and may ask for a mode or a pause, but has this one.
+local collect, mode = collectgarbage, os.getenv "XPIO_COLLECT"
+
+-- Files that read whole documents or wait for programs: at every allocation they would
+-- take half an hour. The interpreters that they start collect at every one even so.
+local too_slow = { examples = true, manual = true }
+
+--- Each step is a whole cycle, and begins when the heap has so many per cent of its size
+--- after the last.
+local function collect_wholly(pause)
+  collect("incremental", 0, 1000, 63)
+  collect("setpause", pause)
+end
+
+--- In busted's tests, but not in what it does around them: that takes most of the time.
+local function only_in_tests()
+  collect "stop"
+  table.insert(arg, "--helper=tests/harden/collection/in_tests.lua")
+  package.preload["collect.in_tests"] = function()
+    return { start = function() collect "restart" end, stop = function() collect "stop" end }
+  end
+end
+
+if mode == "generational" then
+  collect("generational", 1, 100)
+else
+  collect_wholly(mode == "often" and 104 or 0)
+end
+
+local file = arg and arg[0]:match "tests/run%.lua$" and arg[1]:match "([%w_]+)_spec%.lua$"
+if file and mode == "every" then
+  if too_slow[file] then collect_wholly(104) end
+  only_in_tests()
+end
+
+local answers = {
+  stop = 0, restart = 0, setpause = 200, setstepmul = 100,
+  incremental = "incremental", generational = "incremental",
+}
+
+function collectgarbage(option, ...) -- luacheck: ignore 121
+  return answers[option] or collect(option, ...)
+end
