@@ -290,7 +290,8 @@ static int attempt_blocking_write(lua_State *L, void *object, bool again) {
            (written >= 0 && (size_t)written < asked && short_transfer_tells(socket));
   } while (written > 0 && !full && data.position < data.total);
   bool sending = written == UV_EAGAIN && xpio_system_is_sending(&socket->descriptor);
-  bool whole = data.position == data.total && (written >= 0 || sending);
+  /* An array that has grown meanwhile may be past it. */
+  bool whole = data.position >= data.total && (written >= 0 || sending);
   if (whole ? !is_taken(socket, again) : full) {
     save_data(L, &data);
     return XPIO_WOULD_WAIT;
