@@ -113,4 +113,75 @@ describe("xpio.dispatcher", function()
       print(seconds > 3500 and seconds <= 3600)
     ]])
   end)
+
+  -- An error in the report of an error left run, and the tasks that were ready too were lost.
+  it("runs the others also when what a task fails with cannot be shown, or stderr is closed", function()
+    local output = run_program [[
+      local xpio, dispatcher = require "xpio", require "xpio.dispatcher"
+      local a, b = xpio.socketpair()
+      local function wait_and(f) return function() a:read(1) f() end end
+      local unprintable = setmetatable({}, { __tostring = function() error {} end })
+      local nameless = setmetatable({}, { __tostring = function() return {} end })
+      dispatcher.start(wait_and(function() error(unprintable) end))
+      dispatcher.start(wait_and(function() error(nameless) end))
+      dispatcher.start(wait_and(function()
+        io.stderr:close()
+        error "not seen"
+      end))
+      dispatcher.start(wait_and(function() print "the other" end))
+      b:write "1234"
+      dispatcher.run()
+      print "end"
+    ]]
+    assert.matches("error object is a table value.*error object is a table value", output)
+    assert.matches("the other\nend\n$", output)
+  end)
+
+  -- Its task was reported, and then closed, though it was running.
+  it("runs the others when a task schedules itself and takes a step", function()
+    assert.matches("non%-suspended.*one\ntwo\n$", run_program [[
+      local xpio, dispatcher = require "xpio", require "xpio.dispatcher"
+      local a, b = xpio.socketpair()
+      dispatcher.start(function()
+        a:when_write(xpio.getCurrentTask())
+        b:when_write { _queue = xpio.getCurrentTask()._queue,
+          coroutine = coroutine.create(function() print "one" end) }
+        dispatcher.step()
+        print "two"
+      end)
+      dispatcher.run()
+    ]])
+  end)
+
+  -- Of NaN nothing is less or greater: nobody woke any more.
+  it("takes no time to sleep that is not a number", function()
+    assert.equal("first\n", run_program [[
+      local dispatcher = require "xpio.dispatcher"
+      local strange = setmetatable({}, { __add = function() return {} end, __radd = print })
+      dispatcher.start(function() dispatcher.sleep(0.001) print "first" end)
+      for _, seconds in ipairs { 0/0, "1", strange, true } do
+        dispatcher.start(function()
+          local ok, message = pcall(dispatcher.sleep, seconds)
+          assert(not ok and message:find "bad argument #1 to 'sleep'", message)
+        end)
+      end
+      assert(not pcall(dispatcher.sleep))
+      dispatcher.run()
+    ]])
+  end)
+
+  -- It was on the list of sleepers by then, and was woken out of what it did next.
+  it("does not let a task sleep where it cannot yield", function()
+    assert.equal("true\n", run_program [[
+      local xpio, dispatcher = require "xpio", require "xpio.dispatcher"
+      dispatcher.start(function()
+        local ok, message = pcall(table.sort, { 2, 1 }, function() dispatcher.sleep(0) end)
+        assert(not ok and message:find "cannot yield")
+        local start = xpio.gettime()
+        dispatcher.sleep(0.02)
+        print(xpio.gettime() - start >= 0.02)
+      end)
+      dispatcher.run()
+    ]])
+  end)
 end)

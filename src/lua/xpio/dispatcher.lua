@@ -5,9 +5,17 @@ local queue = xpio.tqueue()
 local sleepers = {} -- the sleeping tasks, the next one to wake last
 local spare -- an array for the ready ones, while it is not in use
 
+local function describe(message)
+  local ok, text = pcall(tostring, message)
+  return ok and text or ("(error object is a %s value)"):format(type(message))
+end
+
+--- Whatever goes wrong here, the other tasks go on.
 local function report(task, message)
-  io.stderr:write(debug.traceback(task.coroutine, tostring(message)), "\n")
-  coroutine.close(task.coroutine) -- its <close> variables are still open
+  pcall(function()
+    io.stderr:write(debug.traceback(task.coroutine, describe(message)), "\n")
+  end)
+  pcall(coroutine.close, task.coroutine) -- its <close> variables are still open
 end
 
 --- Resume tasks without values, for a blocked call would take them for its results. The
@@ -32,6 +40,10 @@ end
 --- Let the other tasks run for at least so many seconds; 0 gives each a turn.
 ---@param seconds number
 local function sleep(seconds)
+  if type(seconds) ~= "number" or seconds ~= seconds then
+    error("bad argument #1 to 'sleep' (a number of seconds expected)", 2)
+  end
+  if not coroutine.isyieldable() then error("sleep: the coroutine cannot yield here", 2) end
   local task, place = xpio.getCurrentTask(), #sleepers
   task.wake = xpio.gettime() + seconds
   while place > 0 and sleepers[place].wake <= task.wake do place = place - 1 end
