@@ -98,7 +98,7 @@ static int suspend(lua_State *L, const struct xpio_operation *operation, void *o
   struct xpio_tqueue *queue = xpio_prepare(L, task);
   if (queue == NULL) return luaL_error(L, "current task: %s", lua_tostring(L, -1));
   int error = xpio_schedule(L, task, queue, operation->arm, object, again);
-  if (error < 0) return xpio_push_error(L, error);
+  if (error < 0) return operation->failure(L, error);
   xpio_set_blocked(L, waiter_slot(operation));
   /* Should the coroutine be closed instead of resumed, this dequeues the task. */
   lua_toclose(L, waiter_slot(operation));
@@ -146,7 +146,7 @@ static int run(lua_State *L, const struct xpio_operation *operation, void *objec
     if (!on_main_thread(L) || !xpio_loop_may_run(xpio_state(L)->loop))
       return refuse(L, operation, object, why_not_yieldable(L));
     int error = wait_in_place(L, operation->arm, object);
-    if (error < 0) return xpio_push_error(L, error);
+    if (error < 0) return operation->failure(L, error);
     again = true;
   }
 }

@@ -17,14 +17,19 @@ enum { XPIO_WOULD_WAIT = -1 };
  * has waited; or, for once, it cannot, so that the attempt has to try. */
 typedef int xpio_attempt(lua_State *L, void *object, bool again);
 
+/* Pushes what the call returns when there is an error in waiting, and returns the number of
+ * results. The stack is as the attempt has left it. */
+typedef int xpio_failure(lua_State *L, int error);
+
 struct xpio_operation {
   enum xpio_type type; /* of the first argument */
   /* It is called with the arguments alone. When it would wait it leaves `slots` values on
    * the stack, and after the wait it is called again with these, and another one above. */
   xpio_attempt *attempt;
-  xpio_arm *arm; /* what to wait for */
-  int arguments; /* how many the Lua function takes */
-  int slots;     /* these, and what the attempt keeps of its progress */
+  xpio_arm *arm;         /* what to wait for */
+  xpio_failure *failure; /* xpio_push_error, unless there is more to tell */
+  int arguments;         /* how many the Lua function takes */
+  int slots;             /* these, and what the attempt keeps of its progress */
 };
 
 /* The bodies of the try_ form, the blocking form and the when_ form. */

@@ -45,8 +45,8 @@ static int attempt_connect(lua_State *L, void *object, bool again) {
 /* socket:connect(address) -> the socket itself | nil, message, code
  * Blocking. EINVAL for a malformed address. Manual: Connections. */
 static int socket_connect(lua_State *L) {
-  static const struct xpio_operation connect = {XPIO_TYPE_SOCKET, attempt_connect, xpio_arm_write,
-                                                2, 2};
+  static const struct xpio_operation connect = {
+      XPIO_TYPE_SOCKET, attempt_connect, xpio_arm_write, xpio_push_error, 2, 2};
   return xpio_block(L, &connect);
 }
 
@@ -72,8 +72,8 @@ static int attempt_accept(lua_State *L, void *object, bool again) {
 /* socket:accept() -> socket | nil, message, code
  * Blocking; to be tried again when readable. Manual: Connections. */
 static int socket_accept(lua_State *L) {
-  static const struct xpio_operation accept = {XPIO_TYPE_SOCKET, attempt_accept, xpio_arm_read, 1,
-                                               2};
+  static const struct xpio_operation accept = {
+      XPIO_TYPE_SOCKET, attempt_accept, xpio_arm_read, xpio_push_error, 1, 2};
   return xpio_block(L, &accept);
 }
 

@@ -35,8 +35,8 @@ static int attempt_receive(lua_State *L, void *object, bool again) {
  * Of a stream: what read returns.
  * Blocking; to be tried again when readable. Manual: Datagrams. */
 static int socket_recvfrom(lua_State *L) {
-  static const struct xpio_operation receive = {XPIO_TYPE_SOCKET, attempt_receive, xpio_arm_read, 2,
-                                                2};
+  static const struct xpio_operation receive = {
+      XPIO_TYPE_SOCKET, attempt_receive, xpio_arm_read, xpio_push_error, 2, 2};
   return xpio_block(L, &receive);
 }
 
@@ -64,7 +64,8 @@ static int attempt_send(lua_State *L, void *object, bool again) {
  * data: a string or a number. EINVAL for a malformed address. Blocking; to be
  * tried again when writable. Manual: Datagrams. */
 static int socket_sendto(lua_State *L) {
-  static const struct xpio_operation send = {XPIO_TYPE_SOCKET, attempt_send, xpio_arm_write, 3, 3};
+  static const struct xpio_operation send = {
+      XPIO_TYPE_SOCKET, attempt_send, xpio_arm_write, xpio_push_error, 3, 3};
   return xpio_block(L, &send);
 }
 

@@ -95,7 +95,8 @@ static int arm_wait(void *object, struct xpio_event **event) {
  * Waits for the process to end; ECHILD when its status went to someone else or the
  * object is closed. Manual: Processes. */
 static int process_wait(lua_State *L) {
-  static const struct xpio_operation operation = {XPIO_TYPE_PROCESS, attempt_wait, arm_wait, 1, 1};
+  static const struct xpio_operation operation = {
+      XPIO_TYPE_PROCESS, attempt_wait, arm_wait, xpio_push_error, 1, 1};
   return xpio_block(L, &operation);
 }
 

@@ -76,8 +76,8 @@ static int attempt_blocking_read(lua_State *L, void *object, bool again) {
  * size: the most bytes to return. "" for size 0, nil alone at the end of a
  * stream. Blocking; to be tried again when readable. Manual: Reading. */
 static int socket_read(lua_State *L) {
-  static const struct xpio_operation read = {XPIO_TYPE_SOCKET, attempt_blocking_read, xpio_arm_read,
-                                             2, 2};
+  static const struct xpio_operation read = {
+      XPIO_TYPE_SOCKET, attempt_blocking_read, xpio_arm_read, xpio_push_error, 2, 2};
   return xpio_block(L, &read);
 }
 
@@ -266,6 +266,19 @@ static void load_data(lua_State *L, struct data *data) {
   data->before = get_slot(L, SLOT_BEFORE);
 }
 
+/* nil, message, code, and how much is written. */
+static int push_write_error(lua_State *L, int error, const struct data *data) {
+  xpio_push_error(L, error);
+  lua_pushinteger(L, (lua_Integer)(data->position - data->start));
+  return 4;
+}
+
+static int write_failure(lua_State *L, int error) {
+  struct data data;
+  load_data(L, &data);
+  return push_write_error(L, error, &data);
+}
+
 /* Whether the call may return: not while the system has not taken what it was given,
  * unless there was a wait for that already, or there can be none. */
 static bool is_taken(const struct xpio_socket *socket, bool again) {
@@ -296,22 +309,17 @@ static int attempt_blocking_write(lua_State *L, void *object, bool again) {
     save_data(L, &data);
     return XPIO_WOULD_WAIT;
   }
-  lua_Integer count = (lua_Integer)(data.position - data.start);
-  if (whole) {
-    lua_pushinteger(L, count);
-    return 1;
-  }
-  xpio_push_error(L, (int)written);
-  lua_pushinteger(L, count);
-  return 4;
+  if (!whole) return push_write_error(L, (int)written, &data);
+  lua_pushinteger(L, (lua_Integer)(data.position - data.start));
+  return 1;
 }
 
 /* socket:write(data [, first]) -> bytes written | nil, message, code, written
  * As try_write, but returns when all is written. Blocking; to be tried again
  * when writable. Manual: Writing. */
 static int socket_write(lua_State *L) {
-  static const struct xpio_operation write = {XPIO_TYPE_SOCKET, attempt_blocking_write,
-                                              xpio_arm_write, 3, SLOT_LAST};
+  static const struct xpio_operation write = {
+      XPIO_TYPE_SOCKET, attempt_blocking_write, xpio_arm_write, write_failure, 3, SLOT_LAST};
   return xpio_block(L, &write);
 }
 

@@ -244,6 +244,18 @@ describe("writing an array", function()
     assert.is_true(data == received)
   end)
 
+  -- The error of waiting came without the number of bytes.
+  it("tells how much was written when it cannot wait for the rest", function()
+    local queue = xpio.tqueue()
+    getmetatable(queue).__gc(queue) -- it takes no tasks any more
+    local strings = support.too_much()
+    local task = { _queue = queue, coroutine = coroutine.create(function() return a:write(strings) end) }
+    local ok, result, message, code, written = xpio.resume(task, task.coroutine)
+    assert.same({ true, nil, "Bad file descriptor", "EBADF" }, { ok, result, message, code })
+    a:close()
+    assert.equal(#support.read_all(b, 1000000), written)
+  end)
+
   local function change_meanwhile(change)
     local queue = xpio.tqueue()
     local strings = support.too_much()
