@@ -1,4 +1,5 @@
 /* Descriptors on Unix: making, closing, naming and connecting them. */
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -41,6 +42,14 @@ int xpio_unix_above_standard(int number) {
   int error = duplicate < 0 ? xpio_unix_error() : 0;
   close(number);
   return error < 0 ? error : duplicate;
+}
+
+int xpio_unix_open(const char *path, int flags) {
+  int number;
+  do {
+    number = open(path, flags | O_CLOEXEC);
+  } while (number < 0 && errno == EINTR);
+  return number < 0 ? xpio_unix_error() : xpio_unix_above_standard(number);
 }
 
 static int both_above_standard(int numbers[2]) {

@@ -104,8 +104,7 @@ static int reopen(int number, int flags, enum xpio_kind kind) {
   snprintf(path, sizeof path, "/proc/self/fd/%d", number);
   /* O_DIRECT makes the pipe one of packets; opening it that way fails. */
   flags &= O_ACCMODE | O_DIRECT;
-  int opened = open(path, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-  return opened < 0 ? xpio_unix_error() : xpio_unix_above_standard(opened);
+  return xpio_unix_open(path, flags | O_NONBLOCK | O_NOCTTY);
 }
 #else
 /* /dev/fd gives the same description here. */

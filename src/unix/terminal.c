@@ -7,15 +7,15 @@
 #include "../system.h"
 #include "unix.h"
 
-enum { FLAGS = O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK };
-
 /* Not every system lets posix_openpt pass on more than O_RDWR and O_NOCTTY. */
 static int open_master(void) {
   int number = posix_openpt(O_RDWR | O_NOCTTY);
   if (number < 0) return xpio_unix_error();
-  fcntl(number, F_SETFD, FD_CLOEXEC);
-  fcntl(number, F_SETFL, O_RDWR | O_NONBLOCK);
-  return xpio_unix_above_standard(number);
+  if (fcntl(number, F_SETFD, FD_CLOEXEC) == 0 && fcntl(number, F_SETFL, O_RDWR | O_NONBLOCK) == 0)
+    return xpio_unix_above_standard(number);
+  int error = xpio_unix_error();
+  close(number);
+  return error;
 }
 
 static int open_slave(int master) {
@@ -23,8 +23,7 @@ static int open_slave(int master) {
   if (grantpt(master) < 0 || unlockpt(master) < 0) return xpio_unix_error();
   int error = ptsname_r(master, name, sizeof name);
   if (error != 0) return uv_translate_sys_error(error);
-  int number = open(name, FLAGS);
-  return number < 0 ? xpio_unix_error() : xpio_unix_above_standard(number);
+  return xpio_unix_open(name, O_RDWR | O_NOCTTY | O_NONBLOCK);
 }
 
 int xpio_system_openpty(struct xpio_descriptor *master, struct xpio_descriptor *slave) {

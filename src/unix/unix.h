@@ -29,6 +29,10 @@ int xpio_unix_error(void);
  * into something of ours. Passes on an error, and may return one. */
 int xpio_unix_above_standard(int number);
 
+/* Opens a file, close-on-exec, above the standard streams. Returns its number or an error, and
+ * never UV_EAGAIN for a signal that came in between: who opens something has no try_ form. */
+int xpio_unix_open(const char *path, int flags);
+
 /* Takes over a number that is close-on-exec and non-blocking; modes as in system.h. */
 void xpio_unix_adopt(struct xpio_descriptor *descriptor, int number, enum xpio_kind kind,
                      int modes);
