@@ -1,0 +1,345 @@
+-- Handles, and the calls that make them, read, write and close.
+local fiber = require "fiber"
+local input = require "input"
+local schedule = require "schedule"
+local stream = require "stream"
+local world = require "world"
+local xpio = require "xpio"
+
+local sockets = {}
+
+local check, say = world.check, world.say
+
+local closed_errors = world.codes "EBADF"
+
+local function no()
+  return false
+end
+
+local function yes()
+  return true
+end
+
+-- A handle for an object. `must`, `will` and `may` tell of an open one, given the direction,
+-- whether its event is sure to be there, will come, or could be there.
+function sockets.new(kind, object, fields)
+  local handle = fields or {}
+  handle.name, handle.kind, handle.object, handle.open = world.name "s", kind, object, true
+  handle.must, handle.will = handle.must or no, handle.will or no
+  handle.may = handle.may or yes
+  world.handles[#world.handles + 1] = handle
+  return handle
+end
+
+local stream_readiness = {}
+for _, question in ipairs { "must", "will", "may" } do
+  local read, write = stream[question .. "_read"], stream[question .. "_write"]
+  stream_readiness[question] = function(handle, direction)
+    return (direction == "read" and read or write)(handle.endpoint)
+  end
+end
+
+function sockets.become_stream(handle, endpoint)
+  handle.kind, handle.endpoint = "stream", endpoint
+  for question, answer in pairs(stream_readiness) do handle[question] = answer end
+  return handle
+end
+
+-- A stream's end, be it that of a pair, a pipe or a connection.
+function sockets.new_stream(object, endpoint)
+  return sockets.become_stream(sockets.new("stream", object), endpoint)
+end
+
+-- Turns a handle into one of which not much is known.
+function sockets.loosen(handle)
+  if handle.on_release then handle.on_release(true) end
+  if handle.on_loosen then handle.on_loosen() end
+  handle.kind, handle.must, handle.will, handle.may = "loose", no, no, yes
+end
+
+local function is_usable(handle)
+  return handle.object ~= nil
+end
+
+-- A handle that the program still has; of this kind, if that is not nil.
+function sockets.pick(kind)
+  return input.pick(world.filter(world.handles, function(handle)
+    return is_usable(handle) and (not kind or handle.kind == kind)
+  end))
+end
+
+function sockets.pair()
+  local one, other = stream.channel(true), stream.channel(true)
+  local a, b = world.call("xpio.socketpair", xpio.socketpair)
+  check(a and b, "no pair: %s", tostring(b))
+  local first = sockets.new_stream(a, stream.endpoint(one, other))
+  local second = sockets.new_stream(b, stream.endpoint(other, one))
+  say("-- they are %s, %s", first.name, second.name)
+end
+
+function sockets.pipe()
+  local channel = stream.channel(true)
+  local reader, writer = world.call("xpio.pipe", xpio.pipe)
+  check(reader and writer, "no pipe: %s", tostring(writer))
+  local first = sockets.new_stream(reader, stream.endpoint(channel, nil))
+  local second = sockets.new_stream(writer, stream.endpoint(nil, channel))
+  say("-- they are %s, %s", first.name, second.name)
+  return first, second
+end
+
+function sockets.pty()
+  local master, slave = world.call("xpio.openpty", xpio.openpty)
+  check(master and slave, "no terminal: %s", tostring(slave))
+  say("-- they are %s, %s", sockets.new("loose", master).name, sockets.new("loose", slave).name)
+end
+
+function sockets.null()
+  local file <close> = assert(io.open("/dev/null", "r+"))
+  local handle = sockets.new("null", assert(xpio.fdopen(file)), { must = yes, will = yes })
+  say("%s = xpio.fdopen(io.open('/dev/null', 'r+'))", handle.name)
+end
+
+-- One more object for the same end.
+function sockets.duplicate()
+  local handle = sockets.pick "stream"
+  if not handle or not handle.open then return end
+  local copy = assert(xpio.fdopen(handle.object:fileno()))
+  handle.endpoint.open = handle.endpoint.open + 1
+  local new = sockets.new_stream(copy, handle.endpoint)
+  say("%s = xpio.fdopen(%s:fileno())", new.name, handle.name)
+end
+
+local function released(handle, maybe)
+  if handle.endpoint then stream.release(handle.endpoint, maybe) end
+  if handle.on_release then handle.on_release(maybe) end
+end
+
+-- Its descriptor is closed now, by whatever call.
+function sockets.closed(handle, maybe)
+  handle.open = false
+  released(handle, maybe)
+end
+
+local closers = {
+  function(handle)
+    local first, second = world.method(handle, "close")
+    if handle.open then
+      check(first == true and second == nil, "close: %s", tostring(second))
+    else
+      check(first == nil and second == "already closed", "second close: %s", tostring(second))
+    end
+  end,
+  function(handle)
+    say("do local s <close> = %s end", handle.name)
+    local _ <close> = handle.object
+  end,
+  function(handle)
+    say("getmetatable(%s).__gc(%s)", handle.name, handle.name)
+    getmetatable(handle.object).__gc(handle.object)
+  end,
+}
+
+function sockets.close()
+  local handle = sockets.pick()
+  if not handle then return end
+  if handle.kind == "process" then return handle.close() end
+  closers[input.rarely(3) and input.choose(3) or 1](handle)
+  if handle.open then sockets.closed(handle) end
+end
+
+-- The program lets go of the object: it is closed when it is collected.
+function sockets.drop()
+  local handle = sockets.pick()
+  if not handle then return end
+  say("%s = nil", handle.name)
+  handle.object = nil
+  if handle.open then released(handle, true) end
+end
+
+local function is_held(handle)
+  for _, record in ipairs(world.records) do
+    if record.queue and record.handle == handle then return true end
+  end
+  for _, of in ipairs(world.fibers) do
+    if of.thread and of.call and of.call.handle == handle then return true end
+  end
+  return false
+end
+
+-- All garbage has been collected: what nobody has is closed.
+function sockets.collected()
+  for _, handle in ipairs(world.handles) do
+    if not handle.object and handle.open and not is_held(handle) then
+      handle.open = false
+      if handle.endpoint then stream.settle(handle.endpoint) end
+    end
+  end
+end
+
+-- Makes a call that may have to wait: returns nil if it was cut short; or its form, "block" or
+-- "try", and its results. `call` has the direction, and whether the call `returns` if it blocks the
+-- thread: elsewhere than in a fiber it may not unless.
+function sockets.perform(handle, call, name, ...)
+  local returns = call.returns
+  if returns == nil then returns = not handle.open or handle:will(call.direction) end
+  if input.rarely(4) or not fiber.running and not returns then
+    return "try", world.method(handle, "try_" .. name, ...)
+  elseif fiber.running then
+    return fiber.block(call, handle, name, ...)
+  end
+  return "block", world.method(handle, name, ...)
+end
+
+local sizes = { 1, 2, 7, 100, 4096, 65536, 1000000, 0 }
+
+local function check_read(handle, size, ...)
+  if size == 0 then
+    check(... == "" and select("#", ...) == 1, "read(0) is not empty")
+  elseif not handle.open then
+    world.check_error(closed_errors, ...)
+  elseif handle.kind == "null" then
+    check(select("#", ...) == 1 and ... == nil, "/dev/null is not at its end")
+  elseif handle.kind == "stream" then
+    stream.check_read(handle.endpoint, size, ...)
+  end
+end
+
+local function check_loose(first, second, third)
+  check(first ~= nil or second == nil or second == "retry" or type(third) == "string",
+    "neither a result nor an error: %s, %s", tostring(second), tostring(third))
+end
+
+-- Calls f with the form and the results of a call that was not cut short.
+function sockets.if_done(handle, f, form, ...)
+  if not form then return end
+  check(form == "try" or select(2, ...) ~= "retry", "a blocking call returned retry")
+  if handle.kind == "loose" then check_loose(...) else f(form, ...) end
+  return form
+end
+
+local readable = { stream = true, null = true, loose = true }
+
+function sockets.read()
+  local handle = sockets.pick()
+  if not handle or not readable[handle.kind] then return end
+  local size = input.pick(sizes)
+  sockets.if_done(handle, function(_, ...) check_read(handle, size, ...) end,
+    sockets.perform(handle, { direction = "read" }, "read", size))
+end
+
+local lengths = { 1, 2, 8, 100, 1001, 4096, 5000, 65536, 70000, 300000, 0 }
+
+-- The data as it is; in pieces; or with something before the first byte to be written.
+local function arguments(data)
+  local form = input.choose(4)
+  if form == 3 then
+    local middle = input.choose(#data + 1) - 1
+    return { data:sub(1, middle), "", data:sub(middle + 1) }
+  elseif form == 4 then
+    return "before" .. data, 7
+  end
+  return data
+end
+
+local function written(handle, length, sure, slot, first, second, third, fourth)
+  local endpoint = handle.endpoint
+  if first then
+    check(first <= length and (first > 0 or length == 0), "%s of %d bytes written", first, length)
+    if slot then stream.finish(slot, first) end
+    if slot then stream.note_write(endpoint, first) end
+  elseif second == "retry" then
+    check(not sure or length == 0, "retry, but there is room")
+    if slot then stream.finish(slot, 0) end
+    if slot then stream.note_write(endpoint, nil) end
+  else
+    if slot then stream.finish(slot, fourth or 0) end
+    if not handle.open then return world.check_error(closed_errors, first, second, third, fourth) end
+    stream.check_write_error(endpoint, first, second, third, fourth)
+  end
+end
+
+-- Whether a write of so much comes to its end with nobody reading meanwhile.
+local function fits(handle, length)
+  local channel = handle.endpoint.outgoing
+  if not handle.open or not channel or channel.ended then return true end
+  return handle:will "write" and (length <= 1001 or stream.is_gone(channel.reader))
+end
+
+local function write_stream(handle)
+  local endpoint, length = handle.endpoint, input.pick(lengths)
+  local channel, sure = endpoint.outgoing, not handle.open or handle:must "write"
+  local returns = fits(handle, length)
+  local slot, data = nil, ("x"):rep(length)
+  if channel and handle.open then
+    slot, data = stream.begin(channel, length)
+    if not slot then return end
+    stream.attempts_write(endpoint)
+  end
+  local function before()
+    if channel then channel.is_full, channel.is_drained = false, false end
+  end
+  local call = { direction = "write", returns = returns, before = before }
+  local done = sockets.if_done(handle, function(form, count, ...)
+    check(count or ... == "retry" or select(2, ...), "a write returned nothing")
+    check(not count or form == "try" or count == length, "%s of %d bytes written", count, length)
+    written(handle, length, sure, slot, count, ...)
+  end, sockets.perform(handle, call, "write", arguments(data)))
+  if not done and channel then before() end
+end
+
+local function check_null_write(handle, first, ...)
+  if handle.open then return check(first == 4, "/dev/null does not take everything") end
+  world.check_error(closed_errors, first, ...)
+end
+
+function sockets.write()
+  local handle = sockets.pick()
+  if not handle or not readable[handle.kind] then return end
+  if handle.kind == "stream" then return write_stream(handle) end
+  sockets.if_done(handle, function(_, ...) check_null_write(handle, ...) end,
+    sockets.perform(handle, { direction = "write" }, "write", arguments "data"))
+end
+
+local shutdown_errors = world.codes("ENOTSOCK", "ENOTCONN", "EINVAL", "EBADF")
+
+function sockets.shutdown()
+  local handle = sockets.pick()
+  if not handle or handle.kind == "process" then return end
+  local what = input.pick { "w", "w", "r", "rw", "", "x" }
+  local done, message, code = world.method(handle, "shutdown", what)
+  if code ~= "EINVAL" and handle.kind ~= "stream" then sockets.loosen(handle) end
+  if not done then return world.check_error(shutdown_errors, done, message, code) end
+  check(handle.open and what:find "^[rw]+$", "shutdown succeeded")
+  if handle.kind == "stream" then sockets.shut(handle.endpoint, what) end
+end
+
+-- Notes what a shutdown does to an end of a stream.
+function sockets.shut(endpoint, what)
+  if what:find "w" then endpoint.outgoing.ended = true end
+  if what:find "r" then
+    endpoint.shut = true
+    endpoint.incoming.is_full = false
+    endpoint.incoming.broken = endpoint.incoming.broken or endpoint.is_tcp
+  end
+  if endpoint.is_tcp then endpoint.outgoing.is_full = false end
+end
+
+local method_of = { read = "when_read", write = "when_write", wait = "when_wait" }
+
+-- Schedules a task to wait for an event of the handle.
+function sockets.when()
+  local handle, record = sockets.pick(), schedule.pick()
+  if not handle or not record then return end
+  local direction = handle.kind == "process" and "wait" or input.pick { "read", "write" }
+  local ok, result, message, code = pcall(world.method, handle, method_of[direction], record.task)
+  if record.queue then
+    check(not ok and result:find("already scheduled", 1, true), "scheduled twice")
+  elseif record.home.closed then
+    check(ok and code == "EBADF", "scheduled on a queue that takes no tasks")
+  else
+    check(ok and result == true, "not scheduled: %s", tostring(ok and message or result))
+    schedule.start(record, handle, direction)
+  end
+end
+
+return sockets
