@@ -51,10 +51,9 @@ local function bound_socket(type)
   return done and socket or nil
 end
 
-function peers.listener()
+local function new_listener(backlog)
   local socket = bound_socket "TCP"
   if not socket then return end
-  local backlog = input.pick { 100, 100, 0, 1 }
   check(socket:listen(backlog), "listen failed")
   local handle = sockets.new("listener", socket, {
     pending = {},
@@ -65,6 +64,11 @@ function peers.listener()
   })
   handle.on_release = function(maybe) break_pending(handle, maybe) end
   say("%s = xpio.socket('TCP') bind %s listen %d", handle.name, handle.address, backlog)
+  return handle
+end
+
+function peers.listener()
+  new_listener(input.pick { 100, 100, 0, 1 })
 end
 
 local function will_connect(handle, direction)
@@ -75,6 +79,7 @@ end
 function peers.client()
   local handle = sockets.new("client", assert(xpio.socket "TCP"), { will = will_connect })
   say("%s = xpio.socket('TCP')", handle.name)
+  return handle
 end
 
 -- The connection that is on its way: the listener may have it before the client knows.
@@ -114,7 +119,8 @@ local function note_connect(handle, first, second, third)
   elseif second ~= "retry" then
     if handle.kind == "client" then
       world.check_error(connect_errors, first, second, third)
-      check(not handle.target.open or handle.target.limited, "refused: %s", third)
+      local target = handle.target
+      check(not target.object or not target.open or target.limited, "refused: %s", third)
       sockets.loosen(handle)
     else
       world.check_error(world.codes("EISCONN"), first, second, third)
@@ -122,20 +128,21 @@ local function note_connect(handle, first, second, third)
   end
 end
 
+-- The first attempt is never the blocking one: after it the client has an address.
+local function begin_to_connect(handle, target)
+  local first, second, third = world.method(handle, "try_connect", target.address)
+  link_to(handle, target)
+  note_connect(handle, first, second, third)
+end
+
 function peers.connect()
   local handle = sockets.pick "client"
   if not handle or not handle.open then return end
   local target = handle.target or sockets.pick "listener"
   if not target then return end
-  local name, is_first = target.address, not handle.link
-  if is_first then
-    -- The first attempt is never the blocking one: it tells the client's address.
-    local first, second, third = world.method(handle, "try_connect", name)
-    link_to(handle, target)
-    return note_connect(handle, first, second, third)
-  end
+  if not handle.link then return begin_to_connect(handle, target) end
   sockets.if_done(handle, function(_, ...) note_connect(handle, ...) end,
-    sockets.perform(handle, { direction = "write" }, "connect", name))
+    sockets.perform(handle, { direction = "write" }, "connect", target.address))
 end
 
 -- What came out of the accept queue: the server's side of the link, if it can be told which.
@@ -163,6 +170,17 @@ function peers.accept()
       world.check_error(handle.open and accept_errors or world.codes "EBADF", first, ...)
     end
   end, sockets.perform(handle, { direction = "read" }, "accept"))
+end
+
+-- A connection that is there, in one go.
+function peers.connection()
+  local target, client = new_listener(100), peers.client()
+  if not target then return end
+  begin_to_connect(client, target)
+  if client.kind == "client" then
+    note_connect(client, world.method(client, "connect", target.address))
+  end
+  note_accepted(target, (world.method(target, "accept")))
 end
 
 local function has_message(handle, direction)
@@ -196,7 +214,7 @@ end
 
 function peers.send()
   local handle, target = sockets.pick "udp", sockets.pick "udp"
-  if not handle or #target.inbox > 7 then return end
+  if not handle or not target or #target.inbox > 7 then return end
   local message = new_message()
   local item = { data = message, sender = handle.address }
   if target.open and handle.open then target.inbox[#target.inbox + 1] = item end

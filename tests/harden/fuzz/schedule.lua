@@ -42,19 +42,23 @@ local function will(record)
   return not record.handle.open or record.handle:will(record.direction)
 end
 
--- The task of the record has been scheduled, by a blocked call or else `call` is nil.
-function schedule.start(record, handle, direction, call)
-  record.queue, record.handle, record.direction, record.call = record.home, handle, direction, call
-  record.may = schedule.may(handle, direction)
-  record.home.waiting[record.id] = record
-  record.home.count = record.home.count + 1
-end
-
 -- It is not scheduled any more.
 function schedule.stop(record)
   record.queue.waiting[record.id] = nil
   record.queue.count = record.queue.count - 1
   record.queue, record.call = nil, nil
+end
+
+-- The task of the record has been scheduled, by a blocked call or else `call` is nil.
+function schedule.start(record, handle, direction, call)
+  if record.queue then
+    check(not record.queue.object, "%s was scheduled twice", record.name)
+    schedule.stop(record) -- that queue has been collected
+  end
+  record.queue, record.handle, record.direction, record.call = record.home, handle, direction, call
+  record.may = schedule.may(handle, direction)
+  record.home.waiting[record.id] = record
+  record.home.count = record.home.count + 1
 end
 
 local function in_order(queue)
@@ -95,7 +99,7 @@ function schedule.verify()
     if queue.object then verify_queue(queue) else resolve(queue) end
   end
   for _, record in ipairs(world.records) do
-    if record.task then
+    if record.task and (not record.queue or record.queue.object) then
       check((record.task._dequeue ~= nil) == (record.queue ~= nil), "%s is %sscheduled",
         record.name, record.queue and "not " or "")
       check((record.task._dequeuedata ~= nil) == (record.queue ~= nil), "%s has half its fields",

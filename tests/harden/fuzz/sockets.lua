@@ -57,14 +57,12 @@ function sockets.loosen(handle)
   handle.kind, handle.must, handle.will, handle.may = "loose", no, no, yes
 end
 
-local function is_usable(handle)
-  return handle.object ~= nil
-end
-
--- A handle that the program still has; of this kind, if that is not nil.
-function sockets.pick(kind)
+-- A handle that the program still has, seldom a closed one; of one of these kinds, if given.
+function sockets.pick(...)
+  local kinds = select("#", ...) > 0 and world.codes(...)
+  local takes_closed = input.rarely(8)
   return input.pick(world.filter(world.handles, function(handle)
-    return is_usable(handle) and (not kind or handle.kind == kind)
+    return handle.object and (handle.open or takes_closed) and (not kinds or kinds[handle.kind])
   end))
 end
 
@@ -217,11 +215,9 @@ function sockets.if_done(handle, f, form, ...)
   return form
 end
 
-local readable = { stream = true, null = true, loose = true }
-
 function sockets.read()
-  local handle = sockets.pick()
-  if not handle or not readable[handle.kind] then return end
+  local handle = sockets.pick("stream", "null", "loose")
+  if not handle then return end
   local size = input.pick(sizes)
   sockets.if_done(handle, function(_, ...) check_read(handle, size, ...) end,
     sockets.perform(handle, { direction = "read" }, "read", size))
@@ -293,8 +289,8 @@ local function check_null_write(handle, first, ...)
 end
 
 function sockets.write()
-  local handle = sockets.pick()
-  if not handle or not readable[handle.kind] then return end
+  local handle = sockets.pick("stream", "null", "loose")
+  if not handle then return end
   if handle.kind == "stream" then return write_stream(handle) end
   sockets.if_done(handle, function(_, ...) check_null_write(handle, ...) end,
     sockets.perform(handle, { direction = "write" }, "write", arguments "data"))
@@ -332,7 +328,7 @@ function sockets.when()
   if not handle or not record then return end
   local direction = handle.kind == "process" and "wait" or input.pick { "read", "write" }
   local ok, result, message, code = pcall(world.method, handle, method_of[direction], record.task)
-  if record.queue then
+  if record.queue and (record.queue.object or not ok) then
     check(not ok and result:find("already scheduled", 1, true), "scheduled twice")
   elseif record.home.closed then
     check(ok and code == "EBADF", "scheduled on a queue that takes no tasks")

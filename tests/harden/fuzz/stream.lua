@@ -239,9 +239,9 @@ end
 -- To be told of every write before it: one that nobody reads may break the connection.
 function stream.attempts_write(endpoint)
   local channel = endpoint.outgoing
-  if not endpoint.is_tcp or stream.is_open(channel.reader) then return end
+  if stream.is_open(channel.reader) then return end
   endpoint.reset = true
-  endpoint.incoming.broken = true
+  if endpoint.is_tcp then endpoint.incoming.broken = true end
 end
 
 -- Takes note of how a write went, by `written` of `length` bytes (nil: it would have to wait).

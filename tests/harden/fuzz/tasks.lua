@@ -35,9 +35,12 @@ function tasks.wait()
   wait(nil)
 end
 
+local function has_room()
+  return #world.filter(world.records, function(record) return record.task end) < MOST_TASKS
+end
+
 function tasks.add()
-  local living = world.filter(world.records, function(record) return record.task end)
-  if #living < MOST_TASKS then schedule.new_record(schedule.living_queue()) end
+  if has_room() then schedule.new_record(schedule.living_queue()) end
 end
 
 function tasks.dequeue()
@@ -129,13 +132,14 @@ end
 
 -- Starts a coroutine in which calls are made, of which those that block do.
 function tasks.start()
-  local record = schedule.pick()
-  if not record or #suspended() >= MOST_FIBERS then return end
+  local takes_old = input.rarely(3) or not has_room()
+  local record = takes_old and schedule.pick() or schedule.new_record(schedule.living_queue())
+  if #suspended() >= MOST_FIBERS then return end
   local steps = input.choose(8)
   local new = fiber.new(record, function()
     for _ = 1, steps do
       if input.is_over() then return end
-      tasks.step()
+      tasks.step(input.rarely(2))
     end
   end)
   fiber.resume(new)
