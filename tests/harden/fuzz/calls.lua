@@ -11,7 +11,8 @@ local xpio = require "xpio"
 
 local check, say = world.check, world.say
 
--- How often each kind of call occurs, and what it does. The first few may block.
+-- How often each kind of call occurs, what it does, and whether that makes handles. The first few
+-- may block.
 local BLOCKING = 5
 local weights = {
   { 12, sockets.read },
@@ -20,6 +21,7 @@ local weights = {
   { 3, peers.receive },
   { 2, processes.wait },
   { 9, sockets.when },
+  { 2, sockets.crowd },
   { 7, tasks.poll },
   { 1, tasks.wait_a_little },
   { 2, tasks.wait },
@@ -37,19 +39,19 @@ local weights = {
   { 2, tasks.move },
   { 1, tasks.abandon },
   { 1, tasks.finalize },
-  { 2, sockets.pair },
-  { 2, sockets.pipe },
-  { 1, sockets.null },
-  { 1, sockets.pty },
-  { 2, sockets.duplicate },
+  { 2, sockets.pair, true },
+  { 2, sockets.pipe, true },
+  { 1, sockets.null, true },
+  { 1, sockets.pty, true },
+  { 2, sockets.duplicate, true },
   { 2, sockets.close },
   { 1, sockets.drop },
   { 1, sockets.shutdown },
-  { 2, peers.listener },
-  { 3, peers.client },
+  { 2, peers.listener, true },
+  { 3, peers.client, true },
   { 5, peers.connect },
-  { 2, peers.connection },
-  { 2, peers.udp },
+  { 2, peers.connection, true },
+  { 2, peers.udp, true },
   { 3, peers.send },
   { 1, peers.option },
   { 1, peers.look },
@@ -93,7 +95,8 @@ function tasks.step(may_block)
   local index = may_block and input.choose(BLOCKING) or input.pick(calls)
   world.system.note(last .. " " .. index)
   last = index
-  weights[index][2]()
+  local entry = weights[index]
+  if not entry[3] or sockets.has_room() then entry[2]() end
   schedule.verify()
 end
 
@@ -128,7 +131,7 @@ local function drop_all()
     local things = world[name]
     for i = #things, 1, -1 do things[i] = nil end
   end
-  tasks.kept = nil
+  tasks.kept, world.favorite = nil, nil
   xpio.setCurrentTask(nil)
   for _ = 1, 2 do collectgarbage() end
 end

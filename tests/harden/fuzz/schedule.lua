@@ -7,6 +7,9 @@ local schedule = {}
 
 local check, say = world.check, world.say
 
+-- More than these at a time show nothing new.
+local MOST_TASKS = 12
+
 function schedule.new_queue()
   local queue = { name = world.name "q", object = xpio.tqueue(), waiting = {}, count = 0 }
   say("%s = xpio.tqueue()", queue.name)
@@ -170,9 +173,20 @@ function schedule.living_queue()
   return input.pick(world.filter(world.queues, function(queue) return queue.object end))
 end
 
+local function living_records()
+  return world.filter(world.records, function(record) return record.task end)
+end
+
 -- A record whose task the program still has.
 function schedule.pick()
-  return input.pick(world.filter(world.records, function(record) return record.task end))
+  return input.pick(living_records())
+end
+
+-- A record of a new task, unless there are enough of them.
+function schedule.new_or_old()
+  local living = living_records()
+  if #living >= MOST_TASKS then return input.pick(living) end
+  return schedule.new_record(schedule.living_queue())
 end
 
 return schedule

@@ -10,6 +10,8 @@ local sockets = {}
 
 local check, say = world.check, world.say
 
+local MOST_HANDLES = 10
+
 local closed_errors = world.codes "EBADF"
 
 local function no()
@@ -57,13 +59,24 @@ function sockets.loosen(handle)
   handle.kind, handle.must, handle.will, handle.may = "loose", no, no, yes
 end
 
--- A handle that the program still has, seldom a closed one; of one of these kinds, if given.
+-- A handle that the program still has, seldom a closed one, often that of the last time; of one of
+-- these kinds, if given.
 function sockets.pick(...)
   local kinds = select("#", ...) > 0 and world.codes(...)
-  local takes_closed = input.rarely(8)
-  return input.pick(world.filter(world.handles, function(handle)
-    return handle.object and (handle.open or takes_closed) and (not kinds or kinds[handle.kind])
-  end))
+  local whim = input.choose(8)
+  local function fits(handle)
+    return handle.object and (handle.open or whim == 8) and (not kinds or kinds[handle.kind])
+  end
+  if whim > 4 or not world.favorite or not fits(world.favorite) then
+    world.favorite = input.pick(world.filter(world.handles, fits))
+  end
+  return world.favorite
+end
+
+-- Few that have much to do with each other show more than many.
+function sockets.has_room()
+  return #world.filter(world.handles, function(handle) return handle.object and handle.open end)
+    < MOST_HANDLES
 end
 
 function sockets.pair()
@@ -150,6 +163,7 @@ function sockets.drop()
   local handle = sockets.pick()
   if not handle then return end
   say("%s = nil", handle.name)
+  world.favorite = nil
   handle.object = nil
   if handle.open then released(handle, true) end
 end
@@ -323,10 +337,7 @@ end
 local method_of = { read = "when_read", write = "when_write", wait = "when_wait" }
 
 -- Schedules a task to wait for an event of the handle.
-function sockets.when()
-  local handle, record = sockets.pick(), schedule.pick()
-  if not handle or not record then return end
-  local direction = handle.kind == "process" and "wait" or input.pick { "read", "write" }
+local function schedule_for(handle, direction, record)
   local ok, result, message, code = pcall(world.method, handle, method_of[direction], record.task)
   if record.queue and (record.queue.object or not ok) then
     check(not ok and result:find("already scheduled", 1, true), "scheduled twice")
@@ -336,6 +347,23 @@ function sockets.when()
     check(ok and result == true, "not scheduled: %s", tostring(ok and message or result))
     schedule.start(record, handle, direction)
   end
+end
+
+local function pick_direction(handle)
+  return handle.kind == "process" and "wait" or input.pick { "read", "write" }
+end
+
+function sockets.when()
+  local handle, record = sockets.pick(), schedule.pick()
+  if handle and record then schedule_for(handle, pick_direction(handle), record) end
+end
+
+-- Several tasks wait for the same.
+function sockets.crowd()
+  local handle = sockets.pick()
+  if not handle then return end
+  local direction = pick_direction(handle)
+  for _ = 1, input.choose(5) do schedule_for(handle, direction, schedule.new_or_old()) end
 end
 
 return sockets

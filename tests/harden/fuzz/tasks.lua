@@ -10,7 +10,7 @@ local tasks = {}
 local check, say = world.check, world.say
 
 -- More than these at a time show nothing new.
-local MOST_TASKS, MOST_FIBERS = 12, 8
+local MOST_FIBERS = 8
 
 local function delays()
   return input.rarely(5)
@@ -35,12 +35,8 @@ function tasks.wait()
   wait(nil)
 end
 
-local function has_room()
-  return #world.filter(world.records, function(record) return record.task end) < MOST_TASKS
-end
-
 function tasks.add()
-  if has_room() then schedule.new_record(schedule.living_queue()) end
+  schedule.new_or_old()
 end
 
 function tasks.dequeue()
@@ -132,9 +128,8 @@ end
 
 -- Starts a coroutine in which calls are made, of which those that block do.
 function tasks.start()
-  local takes_old = input.rarely(3) or not has_room()
-  local record = takes_old and schedule.pick() or schedule.new_record(schedule.living_queue())
   if #suspended() >= MOST_FIBERS then return end
+  local record = input.rarely(3) and schedule.pick() or schedule.new_or_old()
   local steps = input.choose(8)
   local new = fiber.new(record, function()
     for _ = 1, steps do
