@@ -88,13 +88,10 @@ for index, entry in ipairs(weights) do
   for _ = 1, entry[1] do calls[#calls + 1] = index end
 end
 
-local last = 0
-
 -- One call. Coroutines are there to block: half of theirs are of the first calls, which may.
 function tasks.step(may_block)
   local index = may_block and input.choose(BLOCKING) or input.pick(calls)
-  world.system.note(last .. " " .. index)
-  last = index
+  world.system.note(index .. " " .. math.min(world.depth, 3))
   local entry = weights[index]
   if not entry[3] or sockets.has_room() then entry[2]() end
   schedule.verify()

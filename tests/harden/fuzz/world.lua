@@ -65,7 +65,7 @@ local function note(handle, name, ...)
   local outcome = third or second or math.type(first) or type(first)
   if type(outcome) ~= "string" then outcome = type(outcome) end
   if #outcome > 16 then outcome = "string" end
-  world.system.note(name .. outcome .. (handle.kind or "queue") .. tostring(handle.open))
+  world.system.note(name .. outcome .. (handle.kind or "queue"))
   return ...
 end
 
