@@ -88,6 +88,7 @@ local function link_to(handle, target)
   local link = {
     client = stream.endpoint(one, other, true),
     server = stream.endpoint(other, one, true),
+    handle = handle,
     connected = false,
     orphan = not target.open,
   }
@@ -154,7 +155,9 @@ local function note_accepted(listener, socket)
     return
   end
   listener.pending[peer] = nil
-  say("-- it is %s", sockets.new_stream(socket, link.server).name)
+  local handle = sockets.new_stream(socket, link.server)
+  sockets.are_peers(handle, link.handle)
+  say("-- it is %s", handle.name)
 end
 
 local accept_errors = world.codes("ECONNABORTED")

@@ -96,6 +96,7 @@ function processes.spawn_echo()
   process.channel = channel
   local near = sockets.new_stream(writer, stream.endpoint(nil, channel))
   local far = sockets.new_stream(back, stream.endpoint(channel, nil))
+  sockets.are_peers(near, far)
   say("-- %s is a child that echoes what is written to %s, to %s", process.name, near.name, far.name)
 end
 

@@ -59,18 +59,21 @@ function sockets.loosen(handle)
   handle.kind, handle.must, handle.will, handle.may = "loose", no, no, yes
 end
 
--- A handle that the program still has, seldom a closed one, often that of the last time; of one of
--- these kinds, if given.
+-- A handle that the program still has, seldom a closed one, often that of the last time or its
+-- peer; of one of these kinds, if given.
 function sockets.pick(...)
   local kinds = select("#", ...) > 0 and world.codes(...)
   local whim = input.choose(8)
   local function fits(handle)
     return handle.object and (handle.open or whim == 8) and (not kinds or kinds[handle.kind])
   end
-  if whim > 4 or not world.favorite or not fits(world.favorite) then
-    world.favorite = input.pick(world.filter(world.handles, fits))
+  local favorite = world.favorite
+  if favorite and whim <= 2 then favorite = favorite.peer end
+  if whim > 5 or not favorite or not fits(favorite) then
+    favorite = input.pick(world.filter(world.handles, fits))
   end
-  return world.favorite
+  world.favorite = favorite
+  return favorite
 end
 
 -- Few that have much to do with each other show more than many.
@@ -79,12 +82,18 @@ function sockets.has_room()
     < MOST_HANDLES
 end
 
+-- What is written to one is read from the other.
+function sockets.are_peers(one, other)
+  one.peer, other.peer = other, one
+end
+
 function sockets.pair()
   local one, other = stream.channel(true), stream.channel(true)
   local a, b = world.call("xpio.socketpair", xpio.socketpair)
   check(a and b, "no pair: %s", tostring(b))
   local first = sockets.new_stream(a, stream.endpoint(one, other))
   local second = sockets.new_stream(b, stream.endpoint(other, one))
+  sockets.are_peers(first, second)
   say("-- they are %s, %s", first.name, second.name)
 end
 
@@ -94,6 +103,7 @@ function sockets.pipe()
   check(reader and writer, "no pipe: %s", tostring(writer))
   local first = sockets.new_stream(reader, stream.endpoint(channel, nil))
   local second = sockets.new_stream(writer, stream.endpoint(nil, channel))
+  sockets.are_peers(first, second)
   say("-- they are %s, %s", first.name, second.name)
   return first, second
 end
@@ -358,12 +368,13 @@ function sockets.when()
   if handle and record then schedule_for(handle, pick_direction(handle), record) end
 end
 
--- Several tasks wait for the same.
+-- Several tasks wait for the same object.
 function sockets.crowd()
   local handle = sockets.pick()
   if not handle then return end
-  local direction = pick_direction(handle)
-  for _ = 1, input.choose(5) do schedule_for(handle, direction, schedule.new_or_old()) end
+  for _ = 1, input.choose(5) do
+    schedule_for(handle, pick_direction(handle), schedule.new_or_old())
+  end
 end
 
 return sockets
