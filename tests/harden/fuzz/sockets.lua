@@ -330,18 +330,7 @@ function sockets.shutdown()
   if code ~= "EINVAL" and handle.kind ~= "stream" then sockets.loosen(handle) end
   if not done then return world.check_error(shutdown_errors, done, message, code) end
   check(handle.open and what:find "^[rw]+$", "shutdown succeeded")
-  if handle.kind == "stream" then sockets.shut(handle.endpoint, what) end
-end
-
--- Notes what a shutdown does to an end of a stream.
-function sockets.shut(endpoint, what)
-  if what:find "w" then endpoint.outgoing.ended = true end
-  if what:find "r" then
-    endpoint.shut = true
-    endpoint.incoming.is_full = false
-    endpoint.incoming.broken = endpoint.incoming.broken or endpoint.is_tcp
-  end
-  if endpoint.is_tcp then endpoint.outgoing.is_full = false end
+  if handle.kind == "stream" then stream.shut(handle.endpoint, what) end
 end
 
 local method_of = { read = "when_read", write = "when_write", wait = "when_wait" }

@@ -139,6 +139,18 @@ local function left(endpoint)
   if outgoing then outgoing.is_full = false end
 end
 
+-- Shuts down one direction or both. TCP resets a connection when more comes in than is wanted.
+function stream.shut(endpoint, what)
+  local incoming, outgoing = endpoint.incoming, endpoint.outgoing
+  if what:find "w" then outgoing.ended = true end
+  if what:find "r" then
+    endpoint.shut = true
+    if endpoint.is_tcp then incoming.broken = true end
+    left(endpoint)
+  end
+  outgoing.is_full = false
+end
+
 -- A descriptor is closed; or may be, at some time.
 function stream.release(endpoint, maybe)
   endpoint.open = endpoint.open - 1
@@ -239,7 +251,7 @@ end
 -- To be told of every write before it: one that nobody reads may break the connection.
 function stream.attempts_write(endpoint)
   local channel = endpoint.outgoing
-  if stream.is_open(channel.reader) then return end
+  if stream.is_open(channel.reader) and not channel.reader.shut then return end
   endpoint.reset = true
   if endpoint.is_tcp then endpoint.incoming.broken = true end
 end
