@@ -11,7 +11,11 @@ struct xpio_link {
 };
 
 /* The structure of the given type whose member is this link. */
-#define XPIO_CONTAINER(link, type, member) ((type *)((char *)link - offsetof(type, member)))
+#define XPIO_CONTAINER(link, type, member) ((type *)xpio_before(link, offsetof(type, member)))
+
+static inline void *xpio_before(void *member, size_t offset) {
+  return (char *)member - offset;
+}
 
 static inline void xpio_list_init(struct xpio_link *head) {
   head->next = head->previous = head;

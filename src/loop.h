@@ -43,7 +43,7 @@ struct xpio_loop {
 
 /* Makes a loop, to be closed by the caller. `host` must be there until then. Returns 0
  * or a libuv error. */
-int xpio_loop_open(struct xpio_loop **loop, const struct xpio_host *host);
+int xpio_loop_open(struct xpio_loop **result, const struct xpio_host *host);
 
 /* Everything that was opened on the loop must be closed before. The host's loop is not
  * run: there the memory is freed when the host runs it next. */

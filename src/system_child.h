@@ -92,11 +92,11 @@ struct xpio_spawn_failure {
   int target;          /* the number of the grant that it was about, or -1 */
 };
 
-/* Starts a child and sets *child, for the caller to release. The files granted are
+/* Starts a child and sets *result, for the caller to release. The files granted are
  * in blocking mode then. Returns 0; or -1 with *failure filled in: then there is no
  * child, and nothing has changed. */
 int xpio_system_spawn(struct xpio_loop *loop, const struct xpio_spawn *spawn,
-                      struct xpio_child **child, struct xpio_spawn_failure *failure);
+                      struct xpio_child **result, struct xpio_spawn_failure *failure);
 
 /* Looks whether it has ended. */
 void xpio_system_check_child(struct xpio_child *child);

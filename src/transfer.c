@@ -89,7 +89,7 @@ static int socket_try_read(lua_State *L) {
 /* On Windows libuv's buffers have lengths of 32 bits; and Linux takes less than 2 GiB
  * at once anyway (write(2)). */
 static unsigned clamp(size_t size) {
-  const unsigned most = 1u << 30;
+  const unsigned most = 1U << 30;
   return size < most ? (unsigned)size : most;
 }
 

@@ -153,7 +153,7 @@ static void print_rest(void) {
 
 static void disturb(char **arguments) {
   /* The kernel's struct; the C library refuses its own two signals. */
-  const unsigned long ignore[8] = {1}, all[2] = {~0ul, ~0ul};
+  const unsigned long ignore[8] = {1}, all[2] = {~0UL, ~0UL};
   for (int number = 1; number <= 64; number++) syscall(SYS_rt_sigaction, number, ignore, NULL, 8);
   syscall(SYS_rt_sigprocmask, SIG_BLOCK, all, NULL, 8);
   execvp(arguments[0], arguments);

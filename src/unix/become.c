@@ -93,7 +93,7 @@ static void reset_signals(void) {
   for (int number = 1; number < NSIG; number++)
     if (sigaction(number, &action, NULL) < 0) reset_reserved(number);
   sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, NULL);
+  pthread_sigmask(SIG_SETMASK, &none, NULL);
 }
 
 _Noreturn void xpio_unix_become(struct xpio_plan *plan) {

@@ -18,14 +18,14 @@ unsigned xpio_system_reserve_standard(void) {
   unsigned reserved = 0;
   int number;
   while ((number = open("/dev/null", O_RDWR | O_CLOEXEC)) >= 0 && number < XPIO_LOWEST_NUMBER)
-    reserved |= 1u << number;
+    reserved |= 1U << number;
   if (number >= 0) close(number);
   return reserved;
 }
 
 void xpio_system_release_standard(unsigned reserved) {
   for (int number = 0; number < XPIO_LOWEST_NUMBER; number++)
-    if (reserved & 1u << number) close(number);
+    if (reserved & 1U << number) close(number);
 }
 
 void xpio_unix_adopt(struct xpio_descriptor *descriptor, int number, enum xpio_kind kind,
@@ -252,14 +252,14 @@ static int ipv4_only(int result, const struct sockaddr_storage *name, struct soc
 }
 
 int xpio_system_getsockname(struct xpio_descriptor *descriptor, struct sockaddr_in *address) {
-  struct sockaddr_storage name;
+  struct sockaddr_storage name = {.ss_family = AF_UNSPEC};
   socklen_t length = sizeof name;
   int result = getsockname(descriptor->number, (struct sockaddr *)&name, &length);
   return ipv4_only(result, &name, address);
 }
 
 int xpio_system_getpeername(struct xpio_descriptor *descriptor, struct sockaddr_in *address) {
-  struct sockaddr_storage name;
+  struct sockaddr_storage name = {.ss_family = AF_UNSPEC};
   socklen_t length = sizeof name;
   int result = getpeername(descriptor->number, (struct sockaddr *)&name, &length);
   return ipv4_only(result, &name, address);

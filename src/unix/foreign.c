@@ -101,7 +101,7 @@ static bool can_reopen(int number, int flags, enum xpio_kind kind) {
 static int reopen(int number, int flags, enum xpio_kind kind) {
   if (!can_reopen(number, flags, kind)) return UV_ENOTSUP;
   char path[sizeof "/proc/self/fd/" + 3 * sizeof number];
-  snprintf(path, sizeof path, "/proc/self/fd/%d", number);
+  (void)snprintf(path, sizeof path, "/proc/self/fd/%d", number);
   /* O_DIRECT makes the pipe one of packets; opening it that way fails. */
   flags &= O_ACCMODE | O_DIRECT;
   return xpio_unix_open(path, flags | O_NONBLOCK | O_NOCTTY);

@@ -101,12 +101,16 @@ static void close_up_to_limit(const struct xpio_plan *plan, int report) {
 }
 
 #if defined(__linux__) && defined(SYS_close_range)
+static int close_range_of(int first, int last) {
+  return first <= last ? (int)syscall(SYS_close_range, first, last, 0) : 0;
+}
+
 static int close_range_but(int report, int first, int last) {
   if (first <= report && report <= last) {
-    if (close_range_but(-1, first, report - 1) < 0) return -1;
+    if (close_range_of(first, report - 1) < 0) return -1;
     first = report + 1;
   }
-  return first <= last ? (int)syscall(SYS_close_range, first, last, 0) : 0;
+  return close_range_of(first, last);
 }
 
 /* Between the targets. -1: before Linux 5.9 there is no close_range. */

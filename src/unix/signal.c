@@ -104,8 +104,8 @@ static bool is_ours(const struct chain *chain, const struct sigaction *action) {
 
 static bool same_handler(const struct sigaction *one, const struct sigaction *other) {
   return (one->sa_flags & SA_SIGINFO) == (other->sa_flags & SA_SIGINFO) &&
-         (one->sa_flags & SA_SIGINFO ? one->sa_sigaction == other->sa_sigaction
-                                     : one->sa_handler == other->sa_handler);
+         ((one->sa_flags & SA_SIGINFO) ? one->sa_sigaction == other->sa_sigaction
+                                       : one->sa_handler == other->sa_handler);
 }
 
 void xpio_system_stay_loaded(void) {
@@ -161,7 +161,7 @@ static void unchain(struct chain *chain) {
   chain->has_previous = false;
 }
 
-static struct entry *find_entry(struct chain *chain, uv_async_t *wakeup) {
+static struct entry *find_entry(struct chain *chain, const uv_async_t *wakeup) {
   struct entry *entry = atomic_load(&chain->entries);
   while (entry != NULL && atomic_load(&entry->wakeup) != wakeup) entry = entry->next;
   return entry;

@@ -228,9 +228,7 @@ static int prepare(struct xpio_plan *plan, char *path, size_t size, struct xpio_
 }
 
 static pid_t start_child(struct xpio_plan *plan, struct xpio_stop *stop) {
-  char path[PATH_MAX];
   size_t most = plan->spawn->grant_count + XPIO_LOWEST_NUMBER;
-  if (prepare(plan, path, sizeof path, stop) < 0) return -1;
   plan->moves = calloc(most, sizeof *plan->moves);
   if (plan->moves == NULL) return stopped(stop, XPIO_STEP_MEMORY, -1);
   pid_t pid = start_with_descriptors(plan, stop);
@@ -245,8 +243,9 @@ int xpio_system_spawn(struct xpio_loop *loop, const struct xpio_spawn *spawn,
   struct xpio_child *child = calloc(1, sizeof *child);
   pid_t pid = -1;
   if (children != NULL && child != NULL) {
+    char path[PATH_MAX];
     struct xpio_plan plan = {.spawn = spawn, .old_kernel = children->old_kernel};
-    pid = start_child(&plan, &stop);
+    if (prepare(&plan, path, sizeof path, &stop) == 0) pid = start_child(&plan, &stop);
   }
   if (pid < 0) {
     free(child);

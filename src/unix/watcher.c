@@ -98,8 +98,8 @@ void xpio_system_free_watchers(struct xpio_loop *loop) {
 /* On an error (POLLERR) libuv has stopped the handle and says UV_EBADF. */
 static void on_poll(uv_poll_t *handle, int status, int uv_events) {
   const struct xpio_watcher *watcher = &XPIO_CONTAINER(handle, struct direct, handle)->watcher;
-  int events = (uv_events & UV_READABLE ? XPIO_READABLE : 0) |
-               (uv_events & UV_WRITABLE ? XPIO_WRITABLE : 0);
+  int events = ((uv_events & UV_READABLE) ? XPIO_READABLE : 0) |
+               ((uv_events & UV_WRITABLE) ? XPIO_WRITABLE : 0);
   if (status < 0) events = XPIO_READABLE | XPIO_WRITABLE;
   if (events != 0) watcher->report(watcher->owner, events, status < 0 ? events : 0);
 }
@@ -158,8 +158,8 @@ static int open_watcher(struct xpio_descriptor *descriptor, xpio_report *report,
 }
 
 static int set_direct(struct direct *direct, int interest) {
-  int events = (interest & XPIO_READABLE ? UV_READABLE : 0) |
-               (interest & XPIO_WRITABLE ? UV_WRITABLE : 0);
+  int events = ((interest & XPIO_READABLE) ? UV_READABLE : 0) |
+               ((interest & XPIO_WRITABLE) ? UV_WRITABLE : 0);
   if (events == 0) return uv_poll_stop(&direct->handle);
   return uv_poll_start(&direct->handle, events, on_poll);
 }

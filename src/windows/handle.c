@@ -28,8 +28,8 @@ int xpio_windows_modes(HANDLE handle) {
   ACCESS_MASK access;
   if (!query(handle, ACCESS_INFORMATION, &access, sizeof access))
     return XPIO_READABLE | XPIO_WRITABLE;
-  return (access & FILE_READ_DATA ? XPIO_READABLE : 0) |
-         (access & (FILE_WRITE_DATA | FILE_APPEND_DATA) ? XPIO_WRITABLE : 0);
+  return ((access & FILE_READ_DATA) ? XPIO_READABLE : 0) |
+         ((access & (FILE_WRITE_DATA | FILE_APPEND_DATA)) ? XPIO_WRITABLE : 0);
 }
 
 bool xpio_windows_is_overlapped(HANDLE handle) {

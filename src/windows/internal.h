@@ -96,8 +96,8 @@ ptrdiff_t xpio_windows_write_pipe(const struct xpio_descriptor *descriptor, cons
 ptrdiff_t xpio_windows_read_stream(struct xpio_descriptor *descriptor, char *buffer, size_t size);
 ptrdiff_t xpio_windows_write_stream(struct xpio_descriptor *descriptor, const uv_buf_t *buffers,
                                     unsigned count);
-int xpio_windows_watch_stream(struct xpio_descriptor *descriptor, int interest, xpio_report *report,
-                              void *owner);
+int xpio_windows_watch_stream(struct xpio_descriptor *descriptor, int interest,
+                              xpio_report *on_event, void *owner);
 void xpio_windows_close_stream(struct xpio_descriptor *descriptor);
 
 /* Whether a piece of what was written is on its way. */

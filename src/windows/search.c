@@ -71,5 +71,5 @@ int xpio_windows_check_folder(const char *path) {
   DWORD attributes = GetFileAttributesW(wide);
   free(wide);
   if (attributes == INVALID_FILE_ATTRIBUTES) return UV_ENOENT;
-  return attributes & FILE_ATTRIBUTE_DIRECTORY ? 0 : UV_ENOTDIR;
+  return (attributes & FILE_ATTRIBUTE_DIRECTORY) ? 0 : UV_ENOTDIR;
 }

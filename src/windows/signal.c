@@ -50,7 +50,7 @@ static void chain(void) {
   if (is_handler(found) && (first == NULL || first == found))
     atomic_store(&previous, found);
   else
-    signal(SIGINT, found);
+    (void)signal(SIGINT, found);
 }
 
 /* Not if another handler has taken the place of ours: it may call ours. */
@@ -61,10 +61,10 @@ static void unchain(void) {
   if (found == on_interrupt)
     atomic_store(&previous, NULL);
   else
-    signal(SIGINT, found);
+    (void)signal(SIGINT, found);
 }
 
-static struct entry *find(uv_async_t *wakeup) {
+static struct entry *find(const uv_async_t *wakeup) {
   struct entry *entry = atomic_load(&entries);
   while (entry != NULL && atomic_load(&entry->wakeup) != wakeup) entry = entry->next;
   return entry;

@@ -6,7 +6,8 @@
 #include "internal.h"
 
 static int uv_events(int events) {
-  return (events & XPIO_READABLE ? UV_READABLE : 0) | (events & XPIO_WRITABLE ? UV_WRITABLE : 0);
+  return ((events & XPIO_READABLE) ? UV_READABLE : 0) |
+         ((events & XPIO_WRITABLE) ? UV_WRITABLE : 0);
 }
 
 static void on_poll(uv_poll_t *handle, int status, int events);
@@ -22,8 +23,8 @@ static int start(struct xpio_watcher *watcher, int interest) {
  * any more. So an event ends the interest in it. */
 static void on_poll(uv_poll_t *handle, int status, int events) {
   struct xpio_watcher *watcher = handle->data;
-  int happened = (events & UV_READABLE ? XPIO_READABLE : 0) |
-                 (events & UV_WRITABLE ? XPIO_WRITABLE : 0);
+  int happened = ((events & UV_READABLE) ? XPIO_READABLE : 0) |
+                 ((events & UV_WRITABLE) ? XPIO_WRITABLE : 0);
   int rest = watcher->interest & ~happened;
   if (status < 0 || start(watcher, rest) < 0) {
     uv_poll_stop(handle);
