@@ -6,7 +6,7 @@ int main(void) {
   lua_State *L = new_state();
   check(run(L, "return require 'xpio'._VERSION == 'xpio " XPIO_VERSION "'"), "the module is found");
   check(run(L, "return require 'xpio.dispatcher'.run"), "its parts in Lua are found");
-  check(run(L, "local ok, message = pcall(require 'xpio.dispatcher'.sleep) "
+  check(run(L, "local ok, message = pcall(require 'xpio.dispatcher'.start) "
                "return not ok and message:find('xpio.dispatcher:%d+:')"),
         "and name their lines in errors");
   snprintf(version, sizeof version, "%d.%d.%d", XPIO_VERSION_NUMBER / 10000,
