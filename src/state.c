@@ -74,7 +74,10 @@ struct xpio_box *xpio_new_box(lua_State *L, enum xpio_type type, int user_values
 void *xpio_new_object(lua_State *L, enum xpio_type type, size_t size, int user_values) {
   struct xpio_box *box = xpio_new_box(L, type, user_values);
   struct xpio_object *object = calloc(1, size);
-  if (object == NULL) luaL_error(L, "not enough memory");
+  if (object == NULL) {
+    luaL_error(L, "not enough memory");
+    return NULL;
+  }
   xpio_list_append(&xpio_state(L)->objects[type], &object->link);
   return box->object = object;
 }

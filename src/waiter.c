@@ -38,7 +38,7 @@ void xpio_waiter_init(struct xpio_waiter *waiter, struct xpio_tqueue *queue) {
   waiter->served = false;
 }
 
-/* Memory for one more waiter, each time for twice as many; null when there is none. */
+/* One more waiter, null when there is no memory: each time for twice as many. */
 static struct xpio_waiter *allocate_waiter(struct xpio_tqueue *queue) {
   enum { LEAST = 1, MOST = 256 };
   struct xpio_block *block = queue->waiters;
@@ -49,7 +49,9 @@ static struct xpio_waiter *allocate_waiter(struct xpio_tqueue *queue) {
     *block = (struct xpio_block){.next = queue->waiters, .room = room};
     queue->waiters = block;
   }
-  return &block->waiters[block->count++];
+  struct xpio_waiter *waiter = &block->waiters[block->count++];
+  xpio_waiter_init(waiter, queue);
+  return waiter;
 }
 
 /* The difference that a waiter makes to the tasks that are scheduled, and to those that
@@ -167,8 +169,10 @@ static void add_waiter(lua_State *L, struct xpio_tqueue *queue, int slots) {
   set_element(L, slots, slot, XPIO_SLOT_OBJECT);
   set_element(L, slots, slot, XPIO_SLOT_WAITER);
   struct xpio_waiter *waiter = allocate_waiter(queue);
-  if (waiter == NULL) luaL_error(L, "not enough memory");
-  xpio_waiter_init(waiter, queue);
+  if (waiter == NULL) {
+    luaL_error(L, "not enough memory");
+    return;
+  }
   waiter->slot = slot;
   box->object = waiter;
   queue->slots += XPIO_SLOT_ELEMENTS;

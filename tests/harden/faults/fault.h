@@ -21,7 +21,7 @@ enum fault_call {
 };
 
 /* The C library's function of this name. */
-#define FAULT_NEXT(name) ((__typeof__(&name))fault_next[FAULT_##name])
+#define FAULT_NEXT(name) ((__typeof__(&(name)))fault_next[FAULT_##name])
 typedef void fault_function(void);
 extern fault_function *fault_next[FAULT_COUNT];
 

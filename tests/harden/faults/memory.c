@@ -13,7 +13,7 @@ static const char removed; /* its address stands where a block was */
 static long live;
 
 static size_t place_of(const void *block) {
-  return ((uintptr_t)block >> 4) * 0x9e3779b1u % SIZE;
+  return ((uintptr_t)block >> 4) * 0x9e3779b1U % SIZE;
 }
 
 static void note(const void *block) {

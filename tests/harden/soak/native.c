@@ -23,7 +23,7 @@ static int reset(lua_State *L) {
 static int allocated(lua_State *L) {
   malloc_trim(0);
   struct mallinfo2 info = mallinfo2();
-  lua_pushinteger(L, (lua_Integer)(info.uordblks + info.hblkhd));
+  lua_pushinteger(L, (lua_Integer)info.uordblks + (lua_Integer)info.hblkhd);
   return 1;
 }
 

@@ -31,8 +31,6 @@ struct thread {
   bool kept;            /* the host's own child each time was there for it */
 };
 
-extern char **environ;
-
 /* In place of the C library's, unseen by ThreadSanitizer, to which a descriptor is like a
  * variable. A spare watcher (src/unix/watcher.c) is closed with its loop, its descriptor was
  * before, and libuv then takes that number out of its epoll. Another thread may have opened it
@@ -191,7 +189,7 @@ static void *wait_together(void *argument) {
   struct thread *thread = argument;
   lua_State *L = new_state();
   lua_register(L, "arrive", arrive);
-  lua_pushinteger(L, TOGETHER * thread->rounds);
+  lua_pushinteger(L, (lua_Integer)TOGETHER * thread->rounds);
   lua_setglobal(L, "rounds");
   thread->good = run(L, "local xpio = require 'xpio' "
                         "local queue, woken = xpio.tqueue(), 0 "
