@@ -7,9 +7,9 @@ local faults = require "faults"
 local FOLDER = arg[0]:match "^(.*/)" or ""
 local SECONDS = 10 -- a case that takes longer hangs
 
---- What the process keeps once xpio was loaded: an entry for each state that there is at once
---- (signal.c), here two, and libuv's pipe for signals.
-local LOADED_BLOCKS, LOADED_DESCRIPTORS = 2, 2
+--- What the process keeps once xpio was loaded: an entry for each state that there is at once,
+--- here two, and the handler of SIGINT that was there (signal.c); and libuv's pipe for signals.
+local LOADED_BLOCKS, LOADED_DESCRIPTORS = 3, 2
 
 --- Scenarios, and how else each is run: "close" has lua_close come in its middle and calls count
 --- only in there, "old" does without what older kernels do not have, "fork" without vfork, "noProc"
