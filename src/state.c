@@ -64,6 +64,11 @@ static void set_metatable(lua_State *L, enum xpio_type type) {
   lua_setmetatable(L, -2);
 }
 
+int xpio_raise_no_memory(lua_State *L) {
+  lua_pushliteral(L, "not enough memory");
+  return lua_error(L);
+}
+
 struct xpio_box *xpio_new_box(lua_State *L, enum xpio_type type, int user_values) {
   struct xpio_box *box = lua_newuserdatauv(L, sizeof *box, user_values);
   box->object = NULL;
@@ -75,7 +80,7 @@ void *xpio_new_object(lua_State *L, enum xpio_type type, size_t size, int user_v
   struct xpio_box *box = xpio_new_box(L, type, user_values);
   struct xpio_object *object = calloc(1, size);
   if (object == NULL) {
-    luaL_error(L, "not enough memory");
+    xpio_raise_no_memory(L);
     return NULL;
   }
   xpio_list_append(&xpio_state(L)->objects[type], &object->link);

@@ -113,6 +113,9 @@ void *xpio_take_object(lua_State *L, enum xpio_type type);
 /* Takes an object out of the state's list, and frees it. */
 void xpio_free_object(void *object);
 
+/* Raises the error that Lua raises itself; for memory that is not Lua's. */
+int xpio_raise_no_memory(lua_State *L);
+
 /* "xpio.socket", say. */
 const char *xpio_type_name(enum xpio_type type);
 

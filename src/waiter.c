@@ -170,7 +170,7 @@ static void add_waiter(lua_State *L, struct xpio_tqueue *queue, int slots) {
   set_element(L, slots, slot, XPIO_SLOT_WAITER);
   struct xpio_waiter *waiter = allocate_waiter(queue);
   if (waiter == NULL) {
-    luaL_error(L, "not enough memory");
+    xpio_raise_no_memory(L);
     return;
   }
   waiter->slot = slot;
