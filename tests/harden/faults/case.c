@@ -54,6 +54,13 @@ static int hits(lua_State *L) {
   return 1;
 }
 
+/* fault.report(): the error of the case has come to Lua. */
+static int report(lua_State *L) {
+  (void)L;
+  fault_current->reported = true;
+  return 0;
+}
+
 /* fault.hasChildren() -> whether this process has any, running or not */
 static int has_children(lua_State *L) {
   siginfo_t info;
@@ -73,6 +80,7 @@ static void push_arguments(lua_State *L, const struct case_script *script) {
       {"arm", arm},
       {"disarm", disarm},
       {"hits", hits},
+      {"report", report},
       {"hasChildren", has_children},
       {"raise", raise_signal},
       {NULL, NULL},

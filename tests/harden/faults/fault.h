@@ -55,6 +55,7 @@ struct fault_case {
   long counts[FAULT_COUNT];
   long hits;
   enum fault_module by; /* whose call it was */
+  bool reported;        /* a call of Lua's has returned its error, or raised one */
   char text[4096];      /* what is wrong, or empty */
 };
 

@@ -130,12 +130,14 @@ static const char *const call_names[] = {
 #undef FAULT_CALL
 };
 
-/* fault.result(slot) -> what came of its case: hits, by, text, counts */
+/* fault.result(slot) -> what came of its case: hits, reported, by, text, counts */
 static int result(lua_State *L) {
   static const char *const modules[] = {"", "xpio", "libuv"};
   const struct fault_case *slot = check_slot(L, 1);
   lua_newtable(L);
   set_integer(L, "hits", slot->hits);
+  lua_pushboolean(L, slot->reported);
+  lua_setfield(L, -2, "reported");
   lua_pushstring(L, modules[slot->by]);
   lua_setfield(L, -2, "by");
   lua_pushstring(L, slot->text);

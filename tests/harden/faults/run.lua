@@ -62,6 +62,7 @@ local function new_case(series, nth)
     variant = series.variant,
     name = series.name,
     errorName = series.errorName,
+    dealt = series.dealt,
     path = FOLDER .. "scenarios.lua",
     closes = series.variant == "close",
     oldKernel = series.variant == "old",
@@ -89,9 +90,18 @@ local function is_known(entry, case, result)
   return result.how == "exit"
 end
 
+--- Whether nobody was told of the fault who should have been. Nobody can be in lua_close; and in
+--- failedSpawn other errors are.
+local function is_hidden(case, result)
+  if result.hits == 0 or result.reported or case.closes or case.scenario == "failedSpawn" then return false end
+  return case.dealt ~= true and case.dealt ~= case.scenario
+end
+
 --- What is wrong with the case, or nil.
 local function judge(case, result)
-  if result.how == "exit" and result.number == 0 then return end
+  if result.how == "exit" and result.number == 0 then
+    return is_hidden(case, result) and "the error was not reported\n" or nil
+  end
   for _, entry in ipairs(known) do
     if is_known(entry, case, result) then
       entry.seen = true
@@ -226,11 +236,11 @@ local function series_of(counted)
   local bodies, only = {}, options.case or {}
   for _, entry in ipairs(counted) do
     for name, count in pairs(entry.counts) do
-      for _, error_name in ipairs(unused[name] and {} or errors_of(name)) do
-        if (not only.name or only.name == name) and (not only.errorName or only.errorName == error_name) then
+      for _, entry_error in ipairs(unused[name] and {} or errors_of(name)) do
+        if (not only.name or only.name == name) and (not only.errorName or only.errorName == entry_error.name) then
           table.insert(bodies, fail_each {
             scenario = entry.series.scenario, variant = entry.series.variant, first = entry.series.first,
-            name = name, errorName = error_name, count = count,
+            name = name, errorName = entry_error.name, dealt = entry_error.dealt, count = count,
           })
         end
       end
@@ -244,7 +254,7 @@ local function run_one(counted)
   local only, entry = options.case, counted[1]
   local series = {
     scenario = only.scenario, variant = entry.series.variant, first = entry.series.first,
-    name = only.name, errorName = only.errorName,
+    name = only.name, errorName = only.errorName, dealt = true,
   }
   run_all { function()
     local case = new_case(series, only.nth)

@@ -36,6 +36,7 @@ end
 local function is_report(code)
   if reported or code == nil or code ~= fault.code or fault.hits() ~= 1 then return false end
   reported = true
+  fault.report()
   return true
 end
 
@@ -165,6 +166,7 @@ local function wait_for(process, how, status)
   local ended, number, code = attempt(process.wait, process)
   if not ended and code == "ECHILD" and fault.code == "ECHILD" and fault.hits() == 1 then
     check(select(3, process:wait()) == "ECHILD", "a lost status has come back")
+    fault.report()
     return
   end
   check(ended == how and number == status, ("the child's end: %s %s"):format(ended, number))
@@ -201,6 +203,7 @@ function scenarios.load()
   fault.arm()
   if not pcall(require, "xpio") then
     check(fault.hits() == 1, "the module does not load")
+    fault.report()
     collectgarbage() -- what is left of the first state
     collectgarbage()
     require "xpio"
@@ -328,7 +331,9 @@ end
 
 function scenarios.terminal()
   local master, slave = must(xpio.openpty)
-  check(must(master.getsockopt, master, "O_NONBLOCK") and slave:getsockopt "O_NONBLOCK", "a terminal blocks")
+  for _, object in ipairs { master, slave } do
+    check(must(object.getsockopt, object, "O_NONBLOCK"), "a terminal blocks")
+  end
   local shared_master, shared_slave = must(xpio.fdopen, master:fileno()), must(xpio.fdopen, slave:fileno())
   write(shared_slave, "out\n")
   same(read(shared_master, 5), "out\r\n")
