@@ -103,7 +103,7 @@ static int traceback(lua_State *L) {
   return 1;
 }
 
-/* Runs scenarios.lua in this state, and its function. */
+/* Runs case.lua in this state, and the function that it returns. */
 static bool run_script(lua_State *L, const struct case_script *script) {
   luaL_openlibs(L);
   lua_pushcfunction(L, traceback);

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 
 struct case_script {
-  const char *path;     /* of scenarios.lua: returns a function of all that follows */
+  const char *path;     /* of case.lua */
   const char *scenario; /* its name */
   bool closes;          /* calls count in lua_close only, in the middle of the scenario */
   bool old_kernel;      /* do without what older kernels do not have */

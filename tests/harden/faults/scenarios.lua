@@ -1,205 +1,38 @@
--- What is done while calls fail. Runs in the Lua state of a case.
---
--- A call that has reported the case's fault is made again and must succeed then: nothing may
--- have happened when it failed. So a scenario comes to its end in any case, and what it moves must
--- be there once and in order. Only for want of Lua's memory it may end early.
+-- What is done while calls fail. Each function gets xpio and what the case is (case.c); the steps
+-- count and report. The place for lua_close is where `middle` is called.
 
-local fault -- what the case is, and functions: see case.c
+local steps = require "steps"
 
-local xpio
-local kept = {} -- all that was made, until the scenario forgets it
-local reported = false
-
-local MIDDLE = {} -- the error that ends a scenario in its middle
-
---- Returns what it is given.
-local function keep(...)
-  for i = 1, select("#", ...) do
-    local value = select(i, ...)
-    if type(value) == "userdata" or type(value) == "table" then kept[#kept + 1] = value end
-  end
-  return ...
-end
-
-local function forget()
-  kept = {}
-  collectgarbage()
-  collectgarbage()
-end
-
---- The place for lua_close to come at.
-local function middle()
-  if fault.closes then error(MIDDLE) end
-end
-
---- Whether this is what the fault had to be reported as. It is, once.
-local function is_report(code)
-  if reported or code == nil or code ~= fault.code or fault.hits() ~= 1 then return false end
-  reported = true
-  fault.report()
-  return true
-end
-
---- Where Lua's stack cannot grow, Lua does not say why.
-local function is_memory_error(message)
-  return fault.ofLua and type(message) == "string"
-    and (message == "not enough memory" or message:find "stack overflow")
-end
-
-local function settle(f, a, b, c, ok, first, second, third, ...)
-  local memory = not ok and is_memory_error(first)
-  if not ok and not memory then error(first, 0) end
-  if memory or (first == nil and is_report(third)) then return keep(f(a, b, c)) end
-  return keep(first, second, third, ...)
-end
-
---- Calls a function, perhaps twice, and returns what it does.
-local function attempt(f, a, b, c)
-  return settle(f, a, b, c, pcall(f, a, b, c))
-end
-
---- The same, but that there is no second time when memory ran out.
-local function attempt_or_end(f, ...)
-  if fault.ofLua then return keep(f(...)) end
-  return attempt(f, ...)
-end
-
-local function succeeded(first, second, third, ...)
-  if first == nil then
-    error(("%s (%s), though the fault was %s"):format(second, third, fault.code), 3)
-  end
-  return first, second, third, ...
-end
-
---- The same where a failure is a defect.
-local function must(...)
-  return succeeded(attempt(...))
-end
-
-local function check(truth, message)
-  if not truth then error(message or "a check has failed", 2) end
-end
-
---- Writes all, from this byte on. How much was written before memory ran out is not known.
-local function write(object, data, first)
-  local count, message, code, written = object:write(data, first)
-  if not count and is_report(code) then
-    check(written >= 0, "written")
-    count, message = object:write(data, (first or 1) + written)
-  end
-  check(count, message)
-end
-
---- Reads so many bytes, or to the end. What was read when there is no memory for it is lost.
-local function read(object, size)
-  local parts, length = {}, 0
-  while length < (size or math.huge) do
-    local part, message, code = attempt_or_end(object.read, object, 16384)
-    check(part or not code, message)
-    if not part then break end
-    parts[#parts + 1] = part
-    length = length + #part
-  end
-  return table.concat(parts)
-end
-
---- A text in which every part is another.
-local function text_of(size)
-  local parts, rest = {}, ("."):rep(94)
-  for i = 1, size // 100 do parts[i] = ("%05d "):format(i) .. rest end
-  return table.concat(parts)
-end
-
-local TEXT = text_of(80000)
-
-local function same(one, other)
-  check(one == other, ("%d bytes came, or others, where %d were sent"):format(#one, #other))
-end
-
---- Runs functions as tasks until all have returned.
-local function run(...)
-  local queue, left = must(xpio.tqueue), 0
-  local function resume(task)
-    local ok, message = xpio.resume(task, task.coroutine)
-    if not ok then error(message, 0) end
-    if coroutine.status(task.coroutine) == "dead" then left = left - 1 end
-  end
-  for _, body in ipairs { ... } do
-    left = left + 1
-    resume(keep { _queue = queue, coroutine = coroutine.create(body) })
-  end
-  while left > 0 do
-    local ready = attempt(queue.wait, queue)
-    check(ready, "a task is lost")
-    for _, task in ipairs(ready) do resume(task) end
-  end
-end
-
-local function connected_pair()
-  local listener = must(xpio.socket, "TCP")
-  must(listener.setsockopt, listener, "SO_REUSEADDR", true)
-  must(listener.bind, listener, "127.0.0.1:0")
-  must(listener.listen, listener)
-  local address = must(listener.getsockname, listener)
-  local client = must(xpio.socket, "TCP")
-  must(client.connect, client, address)
-  local server = must(listener.accept, listener)
-  same(must(server.getpeername, server), must(client.getsockname, client))
-  return client, server, listener
-end
-
---- What is written in all ways at one end comes out of the other.
-local function transfer(writer, reader, size)
-  local text, received = TEXT:sub(1, size), nil
-  local half = #text // 2
-  run(function()
-    received = read(reader, #text)
-  end, function()
-    write(writer, text:sub(1, half))
-    middle()
-    write(writer, { text:sub(half + 1, half + 8), "", text:sub(half + 9) })
-  end)
-  same(received, text)
-end
-
-local function wait_for(process, how, status)
-  local ended, number, code = attempt(process.wait, process)
-  if not ended and code == "ECHILD" and fault.code == "ECHILD" and fault.hits() == 1 then
-    check(select(3, process:wait()) == "ECHILD", "a lost status has come back")
-    fault.report()
-    return
-  end
-  check(ended == how and number == status, ("the child's end: %s %s"):format(ended, number))
-end
-
---- Starts a child. The objects of a failed attempt are as they were.
-local function spawn(...)
-  local files = select(3, ...)
-  local process, message, code, step = xpio.spawn(...)
-  if not process and is_report(code) then
-    check(step, "no step")
-    for _, object in pairs(files or {}) do
-      check(not object or object:getsockopt "O_NONBLOCK" == true, "O_NONBLOCK was not restored")
-    end
-    process, message = xpio.spawn(...)
-  end
-  check(process, message)
-  return keep(process)
-end
+local keep = steps.keep
+local middle = steps.middle
+local attempt = steps.attempt
+local attempt_or_end = steps.attempt_or_end
+local must = steps.must
+local check = steps.check
+local write = steps.write
+local read = steps.read
+local same = steps.same
+local run = steps.run
+local connected_pair = steps.connected_pair
+local transfer = steps.transfer
+local wait_for = steps.wait_for
+local spawn = steps.spawn
+local cat = steps.cat
+local is_report = steps.is_report
 
 local scenarios = {}
 
 function scenarios.probe() end
 
 --- Makes all that is made once in a process.
-function scenarios.warmUp()
+function scenarios.warmUp(xpio)
   local task = { _queue = xpio.tqueue() }
   assert(spawn { "true" }:when_wait(task))
   task._queue:wait()
 end
 
 --- Loading the module, for which all else is loaded before.
-function scenarios.load()
+function scenarios.load(_, fault)
   fault.arm()
   if not pcall(require, "xpio") then
     check(fault.hits() == 1, "the module does not load")
@@ -220,7 +53,8 @@ function scenarios.tcp()
   same(read(server, 4), "ping")
   write(server, { "po", "ng" })
   same(read(client, 4), "pong")
-  check(client:try_read(10) == nil)
+  local nothing, reason = attempt(client.try_read, client, 10)
+  check(nothing == nil and reason == "retry", reason)
   middle()
   must(client.shutdown, client, "w")
   same(read(server), "")
@@ -236,7 +70,7 @@ function scenarios.tcpTasks()
   transfer(server, client, 1000)
 end
 
-function scenarios.connectTasks()
+function scenarios.connectTasks(xpio)
   local listener = must(xpio.socket, "TCP")
   must(listener.bind, listener, "127.0.0.1:0")
   must(listener.listen, listener)
@@ -256,21 +90,21 @@ function scenarios.connectTasks()
   end)
 end
 
-function scenarios.socketpair()
+function scenarios.socketpair(xpio)
   local one, other = must(xpio.socketpair)
   must(one.setsockopt, one, "SO_SNDBUF", 4096)
   transfer(one, other, 30000)
   transfer(other, one, 1000)
 end
 
-function scenarios.pipe()
+function scenarios.pipe(xpio)
   local reader, writer = must(xpio.pipe)
   transfer(writer, reader, 80000)
   must(writer.close, writer)
   same(read(reader), "")
 end
 
-function scenarios.udp()
+function scenarios.udp(xpio)
   local one, other = must(xpio.socket, "UDP"), must(xpio.socket, "UDP")
   must(one.bind, one, "127.0.0.1:0")
   must(other.bind, other, "127.0.0.1:0")
@@ -289,7 +123,7 @@ function scenarios.udp()
 end
 
 --- Sockets and pipes whose descriptions others have, too.
-function scenarios.foreign()
+function scenarios.foreign(xpio)
   local one, other = must(xpio.socketpair)
   must(one.setsockopt, one, "SO_SNDBUF", 4096)
   transfer(must(xpio.fdopen, must(one.fileno, one)), must(xpio.fdopen, other:fileno()), 40000)
@@ -307,7 +141,7 @@ function scenarios.foreign()
 end
 
 --- What cannot be opened anew, and what is always ready.
-function scenarios.files()
+function scenarios.files(xpio, fault)
   fault.disarm()
   local path = os.tmpname()
   os.remove(path)
@@ -329,7 +163,7 @@ function scenarios.files()
   same(read(sink), "")
 end
 
-function scenarios.terminal()
+function scenarios.terminal(xpio)
   local master, slave = must(xpio.openpty)
   for _, object in ipairs { master, slave } do
     check(must(object.getsockopt, object, "O_NONBLOCK"), "a terminal blocks")
@@ -350,18 +184,11 @@ function scenarios.terminal()
   wait_for(process, "exit", 0)
 end
 
-local function cat(attributes)
-  local from, to = must(xpio.pipe)
-  local out, into = must(xpio.pipe)
-  local process = spawn({ "cat" }, { LC_ALL = "C" }, { [0] = from, [1] = into }, attributes)
-  return process, to, out
-end
-
 function scenarios.spawn()
   local process, to, out = cat()
   local received
   run(function()
-    write(to, TEXT)
+    write(to, steps.TEXT)
     middle()
     must(to.close, to)
   end, function()
@@ -369,12 +196,12 @@ function scenarios.spawn()
   end, function()
     wait_for(process, "exit", 0)
   end)
-  same(received, TEXT)
+  same(received, steps.TEXT)
   wait_for(spawn({ "sh", "-c", "exit 3" }), "exit", 3)
 end
 
 --- Objects exchange their places; and a child that becomes another user, if that is allowed.
-function scenarios.attributes()
+function scenarios.attributes(xpio)
   local one, other = must(xpio.socketpair)
   local numbers = { [one:fileno()] = other, [other:fileno()] = one, [0] = false }
   wait_for(spawn({ "true" }, nil, numbers, {
@@ -399,7 +226,7 @@ function scenarios.group()
   keep(leader_end, member_end, other_end)
 end
 
-function scenarios.failedSpawn()
+function scenarios.failedSpawn(xpio, fault)
   local one, other = must(xpio.socketpair)
   local function fail(code, ...)
     local process, message, found, step = xpio.spawn(...)
@@ -415,7 +242,7 @@ function scenarios.failedSpawn()
 end
 
 --- Children that nobody has waited for yet, by tasks; and one that nobody ever waits for.
-function scenarios.children()
+function scenarios.children(xpio, fault)
   local queue, statuses = must(xpio.tqueue), 0
   spawn { "true" }
   for status = 1, 4 do
@@ -433,7 +260,7 @@ function scenarios.children()
 end
 
 --- A hundred tasks on ten objects; half are taken out again.
-function scenarios.queue()
+function scenarios.queue(xpio)
   local queue, tasks, found = must(xpio.tqueue), {}, 0
   local readers, writers = {}, {}
   for i = 1, 10 do readers[i], writers[i] = must(xpio.socketpair) end
@@ -458,7 +285,7 @@ function scenarios.queue()
 end
 
 --- Ctrl-C while nothing comes.
-function scenarios.interrupt()
+function scenarios.interrupt(xpio)
   local status <close> = io.open "/proc/self/stat"
   local reader, writer = must(xpio.pipe)
   local task = { _queue = must(xpio.tqueue) }
@@ -470,44 +297,4 @@ function scenarios.interrupt()
   keep(writer)
 end
 
---- After whatever has happened, everything works.
-local function probe()
-  xpio = require "xpio"
-  local one, other = assert(xpio.socketpair())
-  local queue = xpio.tqueue()
-  local task = { _queue = queue }
-  assert(one:when_read(task))
-  assert(other:write "probe" == 5)
-  local ready = queue:wait(5)
-  check(#ready == 1 and ready[1] == task, "the probe's task does not come")
-  check(one:read(100) == "probe", "the probe does not come")
-  local process = assert(xpio.spawn { "sh", "-c", "exit 7" })
-  local how, number = process:wait()
-  check(how == "exit" and number == 7, "the probe's child")
-  one:close()
-  other:close()
-  while fault.hasChildren() do queue:wait(0.001) end
-end
-
-local function run_scenario()
-  if fault.scenario ~= "load" then
-    xpio = require "xpio"
-    if not fault.closes and fault.scenario ~= "probe" then fault.arm() end
-  end
-  scenarios[fault.scenario]()
-  if fault.closes then error "the scenario has no middle" end
-  forget()
-end
-
-return function(case)
-  fault = case
-  local ok, message = xpcall(run_scenario, function(message)
-    if message == MIDDLE or is_memory_error(message) then return message end
-    return debug.traceback(tostring(message), 2)
-  end)
-  if message == MIDDLE then return end
-  fault.disarm()
-  if not ok and not is_memory_error(message) then error(message, 0) end
-  forget()
-  probe()
-end
+return scenarios
