@@ -46,10 +46,12 @@ function steps.is_report(code)
   return true
 end
 
---- Where Lua's stack cannot grow, Lua does not say why.
+--- Whether it is what a lack of memory is raised as: of Lua's, and of xpio's for an object.
+-- Where Lua's stack cannot grow, Lua does not say why.
 function steps.is_memory_error(message)
-  return fault.ofLua and type(message) == "string"
-    and (message == "not enough memory" or message:find "stack overflow")
+  if type(message) ~= "string" then return false end
+  if fault.ofLua and message:find "stack overflow" then return true end
+  return message == "not enough memory" and (fault.ofLua or steps.is_report "ENOMEM")
 end
 
 local function settle(f, a, b, c, ok, first, second, third, ...)
