@@ -151,6 +151,8 @@ local capabilities = {
       return os.getenv "XPIO_OPTIMIZED" and not os.getenv "XPIO_UNDER_VALGRIND"
         and not os.getenv "XPIO_SANITIZED"
     end },
+  fixed_stack = { "the stack is moved at every call: a full one is too large for that",
+    function() return os.getenv "XPIO_MOVING_STACK" == nil end },
   callgrind = { "valgrind is missing",
     function() return os.execute "valgrind --version >/dev/null 2>&1" == true end },
   many_descriptors = { "a process may not have 4,096 descriptors",

@@ -1,3 +1,4 @@
+local capability = require "capability"
 local xpio = require "xpio"
 local support = require "support"
 
@@ -222,7 +223,7 @@ describe("a coroutine that is dead, or dies", function()
   end)
 
   -- Taking the task out takes room on the stack, too.
-  it("leaves its queue when it is resumed with as many values as fit", function()
+  capability.it "fixed_stack" ("leaves its queue when it is resumed with as many values as fit", function()
     local function read_deep_down(depth)
       if depth == 0 then return a:read(1) end
       return (read_deep_down(depth - 1))
@@ -247,7 +248,7 @@ describe("a coroutine that is dead, or dies", function()
     assert.is_true(fits > 900000)
   end)
 
-  it("schedules a task wholly or not at all when its stack is full", function()
+  capability.it "fixed_stack" ("schedules a task wholly or not at all when its stack is full", function()
     local half = 0
     local function deeper()
       local task = { _queue = queue }
@@ -263,7 +264,7 @@ describe("a coroutine that is dead, or dies", function()
     assert.is_true(queue:isEmpty())
   end)
 
-  it("blocks as ever after its stack was full", function()
+  capability.it "fixed_stack" ("blocks as ever after its stack was full", function()
     local function deeper()
       return 1 + deeper(a:try_read(1))
     end
