@@ -248,6 +248,30 @@ function support.is_root()
   return process:read "n" == 0
 end
 
+--- Calls f while the collector does all of its work, finalizers too, at every allocation at
+--- which it may.
+function support.collecting(f, ...)
+  local pause = support.set_pause(0)
+  local mode = collectgarbage "incremental"
+  collectgarbage "restart" -- busted may have stopped it
+  local effort
+  if _VERSION == "Lua 5.4" then
+    collectgarbage("incremental", 0, 1000, 63) -- a step without an end
+  else
+    effort = collectgarbage("param", "stepmul", 0)
+  end
+  local results = table.pack(pcall(f, ...))
+  if _VERSION == "Lua 5.4" then
+    collectgarbage("incremental", 0, 100, 13) -- as it is by default
+  else
+    collectgarbage("param", "stepmul", effort)
+  end
+  support.set_pause(pause)
+  collectgarbage(mode)
+  assert(results[1], results[2])
+  return table.unpack(results, 2, results.n)
+end
+
 --- The flags of a descriptor, as fcntl(F_GETFL) and O_CLOEXEC give them; nil
 --- where there is no /proc.
 function support.flags(number)
