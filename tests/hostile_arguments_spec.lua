@@ -242,3 +242,32 @@ it("the codes of errors are many", function()
   for _ in pairs(codes) do count = count + 1 end
   assert.is_true(count >= 8)
 end)
+
+-- The loop's own was watched by itself, and libuv aborted. Every number has a program of its
+-- own: the first to be watched is another case than the second.
+it("every number below 20 can be opened and waited for, be it one of xpio's own, or it says why not", function()
+  for number = 0, 19 do
+    local output, status = support.lua(([[
+      local xpio = require "xpio"
+      local queue, a = xpio.tqueue(), xpio.socketpair()
+      a:when_read { _queue = queue }
+      queue:wait(0)
+      local object, message, code = xpio.fdopen(%d)
+      if object then
+        object:when_read { _queue = queue }
+        object:when_write { _queue = queue }
+        queue:wait(0)
+        xpio.tqueue():wait(0.01)
+        object:close()
+        queue:wait(0)
+      else
+        assert(code == "EBADF" or code == "EINVAL", message)
+      end
+      a:close()
+      queue:wait()
+      print "fine"
+    ]]):format(number))
+    assert.equal("fine\n", output)
+    assert.equal(0, status)
+  end
+end)

@@ -11,6 +11,7 @@
 #include <sys/vfs.h>
 #endif
 
+#include "../loop.h"
 #include "../system.h"
 #include "unix.h"
 
@@ -116,6 +117,8 @@ static int reopen(int number, int flags, enum xpio_kind kind) {
 
 int xpio_system_duplicate(struct xpio_descriptor *descriptor, int number) {
   struct stat status;
+  /* What watches all others cannot be watched by itself: libuv aborts when it is told so. */
+  if (number == uv_backend_fd(descriptor->loop->uv)) return UV_EINVAL;
   int flags = fcntl(number, F_GETFL);
   if (flags < 0 || fstat(number, &status) < 0) return xpio_unix_error();
   enum xpio_kind kind = kind_of(number, status.st_mode);
