@@ -197,3 +197,59 @@ describe("in the middle of a wait", function()
     assert.equal(1, #into)
   end)
 end)
+
+-- Run in an interpreter of its own: `leave` is how it ends.
+local thousands = [[
+  local xpio = require "xpio"
+  local queues, sockets = {}, {}
+  for i = 1, 100 do
+    queues[i] = xpio.tqueue()
+    sockets[2 * i - 1], sockets[2 * i] = assert(xpio.socketpair())
+  end
+  local process = assert(xpio.spawn({ "true" }, nil, { [0] = assert(xpio.pipe()) }))
+  kept = setmetatable({}, { __mode = "k" })
+  for i = 1, 6000 do
+    local socket, task = sockets[i %% #sockets + 1], { _queue = queues[i %% #queues + 1] }
+    if i %% 3 == 0 then
+      task.coroutine = coroutine.create(function()
+        local _ <close> = socket
+        socket:read(1)
+      end)
+      assert(xpio.resume(task, task.coroutine))
+    elseif i %% 3 == 1 then
+      assert(socket:when_write(task))
+    else
+      assert(process:when_wait(task))
+    end
+    kept[task] = true
+    setmetatable(task, { __gc = function(self)
+      if i %% 5 == 0 then socket:close() end
+      if i %% 7 == 0 and self._dequeue then self:_dequeue() end
+      if i %% 11 == 0 then self._queue:wait(0) end
+    end })
+  end
+  queues[1]:wait(0)
+  print "made"
+  %s
+]]
+
+describe("lua_close with thousands of tasks", function()
+  for how, leave in pairs {
+    ["at the end of the program"] = "all = { queues, sockets, process }",
+    ["when nothing refers to them any more"] = "queues, sockets, process = nil, nil, nil",
+    ["after a collection of half of them"] = [[
+      for i = 1, 50 do queues[i], sockets[i] = nil, nil end
+      collectgarbage()]],
+    ["by os.exit, in the middle of a task"] = [[
+      xpio.resume({}, coroutine.create(function() os.exit(0, true) end))]],
+    ["by os.exit, in a finalizer"] = [[
+      setmetatable({}, { __gc = function() os.exit(0, true) end })
+      collectgarbage()]],
+  } do
+    it("comes to its end " .. how, function()
+      local output, status = support.lua(thousands:format(leave))
+      assert.equal("made\n", output)
+      assert.equal(0, status)
+    end)
+  end
+end)

@@ -53,6 +53,41 @@ static void in_thread(void *argument) {
   }
 }
 
+/* On queues that live and on one that does not, waiting, ready, blocked, and of a closed
+ * socket. */
+static const char thousands[] =
+    "local xpio = require 'xpio' "
+    "queues, objects = {}, {} "
+    "for i = 1, 50 do queues[i] = xpio.tqueue() end "
+    "for i = 1, 5000 do "
+    "  if i % 50 == 1 then objects[#objects + 1], objects[#objects + 2] = xpio.socketpair() end "
+    "  local socket, queue = objects[i % #objects + 1], queues[i % #queues + 1] "
+    "  if i % 7 == 0 then queue = xpio.tqueue() end "
+    "  if i % 3 == 0 then "
+    "    xpio.resume({_queue = queue}, coroutine.create(function() socket:read(1) end)) "
+    "  else "
+    "    assert(socket[i % 2 == 0 and 'when_read' or 'when_write'](socket, {_queue = queue})) "
+    "  end "
+    "end "
+    "queues[1]:wait(0) "
+    "for i = 1, #objects, 20 do objects[i]:close() end "
+    "return tostring(queues[2]) ~= 'task queue (0 waiting, 0 ready)'";
+
+static void test_thousands(void) {
+  uv_loop_t loop;
+  bool good = true;
+  uv_loop_init(&loop);
+  for (int i = 0; i < 2; i++) {
+    lua_State *L = new_state();
+    if (i == 1) xpio_use_loop(L, &loop);
+    good = good && run(L, thousands);
+    lua_close(L);
+  }
+  uv_run(&loop, UV_RUN_DEFAULT);
+  check(good && uv_loop_close(&loop) == 0,
+        "thousands of tasks are scheduled when the state is closed, on its loop or the host's");
+}
+
 static void test_threads(void) {
   uv_thread_t threads[THREADS];
   bool good[THREADS];
@@ -107,6 +142,7 @@ int main(void) {
   test_memory();
   test_one_after_the_other();
   test_on_one_loop();
+  test_thousands();
   test_threads();
   return finish();
 }
