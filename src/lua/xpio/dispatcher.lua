@@ -12,10 +12,10 @@ end
 
 --- Whatever goes wrong here, the other tasks go on.
 local function report(task, message)
-  pcall(function()
-    io.stderr:write(debug.traceback(task.coroutine, describe(message)), "\n")
-  end)
-  pcall(coroutine.close, task.coroutine) -- its <close> variables are still open
+  local co = task.coroutine
+  pcall(function() io.stderr:write(debug.traceback(co, describe(message)), "\n") end)
+  -- Its <close> variables are still open; but one that runs, and has scheduled itself, goes on.
+  if coroutine.status(co) == "dead" then coroutine.close(co) end
 end
 
 --- Resume tasks without values, for a blocked call would take them for its results. The

@@ -5,11 +5,10 @@
 local collect, mode = collectgarbage, os.getenv "XPIO_COLLECT"
 
 -- Files that read whole documents, wait for many programs or make a great many calls: at
--- every allocation they would take half an hour. The interpreters that they start collect at
--- every one even so.
+-- every allocation they would take half an hour. What they start collects at every one.
 local too_slow = {
-  child = true, example_connections = true, example_requests = true, examples = true, hostile_arguments = true,
-  manual = true, process = true, types = true,
+  child = true, drop = true, example_connections = true, example_requests = true, examples = true,
+  hostile = true, hostile_arguments = true, manual = true, process = true, types = true,
 }
 
 --- Each step is a whole cycle, and begins when the heap has so many per cent of its size
