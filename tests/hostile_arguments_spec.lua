@@ -1,5 +1,6 @@
 -- Every function and method of xpio with every kind of value in the place of every argument:
 -- it returns what its kind of function returns, or raises an error, and all works after it.
+local capability = require "capability"
 local xpio = require "xpio"
 local support = require "support"
 
@@ -245,7 +246,7 @@ end)
 
 -- The loop's own was watched by itself, and libuv aborted. Every number has a program of its
 -- own: the first to be watched is another case than the second.
-it("every number below 20 can be opened and waited for, be it one of xpio's own, or it says why not", function()
+capability.it "shell" ("every number below 20 can be waited for, be it of xpio's own, or it says why not", function()
   for number = 0, 19 do
     local output, status = support.lua(([[
       local xpio = require "xpio"
