@@ -3,17 +3,15 @@
 local xpio = require "xpio"
 local support = require "support"
 
-local names = { "queue", "task", "socket", "peer" }
-
 --- Calls f with every order of the names.
-local function each_order(f, chosen, taken)
+local function each_order(names, f, chosen, taken)
   chosen, taken = chosen or {}, taken or {}
   if #chosen == #names then return f(chosen) end
   for _, name in ipairs(names) do
     if not taken[name] then
       taken[name] = true
       chosen[#chosen + 1] = name
-      each_order(f, chosen, taken)
+      each_order(names, f, chosen, taken)
       chosen[#chosen] = nil
       taken[name] = nil
     end
@@ -92,7 +90,7 @@ for _, point in ipairs(points) do
     local title = ("objects dropped %s, with %s between, are collected"):format(point[1], collector[1])
     it(title, function()
       local weak = setmetatable({}, { __mode = "k" })
-      each_order(function(order)
+      each_order({ "queue", "task", "socket", "peer" }, function(order)
         local objects = make()
         for _, object in pairs(objects) do weak[object] = true end
         point[2](objects)
@@ -108,6 +106,49 @@ for _, point in ipairs(points) do
   end
 end
 
+describe("a process, its queue and its task", function()
+  --- Up to where the task got; the process runs until it is killed.
+  local process_points = {
+    { "before it is scheduled", function() end },
+    { "while it waits", function(objects) assert(objects.process:when_wait(objects.task)) end },
+    { "when it is ready and not yet returned", function(objects)
+      assert(objects.process:when_wait(objects.task))
+      assert(objects.process:kill())
+      while tostring(objects.queue) ~= "task queue (0 waiting, 1 ready)" do other:wait(0.01) end
+    end },
+    { "while its coroutine is blocked", function(objects)
+      local task, process = objects.task, objects.process
+      task.coroutine = coroutine.create(function() return process:wait() end)
+      assert(support.resume(task))
+    end },
+  }
+
+  for _, point in ipairs(process_points) do
+    it(("dropped %s, are collected"):format(point[1]), function()
+      local weak, writers = setmetatable({}, { __mode = "k" }), {}
+      for _, collector in ipairs(collectors) do
+        each_order({ "queue", "task", "process" }, function(order)
+          local process, writer = support.sleeper()
+          local queue = xpio.tqueue()
+          local objects = { process = process, queue = queue, task = { _queue = queue } }
+          process, queue = nil, nil -- luacheck: ignore 311
+          for _, object in pairs(objects) do weak[object] = true end
+          point[2](objects)
+          for _, name in ipairs(order) do
+            objects[name] = nil
+            collector[2]()
+            other:wait(0)
+          end
+          writers[#writers + 1] = writer
+        end)
+      end
+      settle()
+      assert.is_nil(next(weak))
+      for _, writer in ipairs(writers) do writer:close() end
+    end)
+  end
+end)
+
 describe("objects whose finalizers are called by hand", function()
   --- Finalizes what has a finalizer, and lets go of the task.
   local function finalize(objects, name)
@@ -118,7 +159,7 @@ describe("objects whose finalizers are called by hand", function()
   for _, point in ipairs(points) do
     it(("in every order, %s, are collected"):format(point[1]), function()
       local weak = setmetatable({}, { __mode = "k" })
-      each_order(function(order)
+      each_order({ "queue", "task", "socket", "peer" }, function(order)
         local objects = make()
         for _, object in pairs(objects) do weak[object] = true end
         point[2](objects)
