@@ -57,9 +57,10 @@ static struct chain interrupt_chain = {.number = SIGINT, .handler = on_interrupt
 static struct chain child_chain = {.number = SIGCHLD, .handler = on_child};
 static atomic_uint interrupts; /* how many SIGINT there were */
 
+/* SA_SIGINFO does not tell: it may have been left over when the handler was taken away. Both
+ * kinds of handlers are in the same place. */
 static bool is_handler(const struct sigaction *action) {
-  return (action->sa_flags & SA_SIGINFO) ||
-         (action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN);
+  return action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN;
 }
 
 static void call_previous(struct chain *chain, siginfo_t *info, void *context) {
@@ -255,7 +256,7 @@ void xpio_unix_child_signal_remove(uv_async_t *wakeup) {
 static void keep_child_statuses(void) {
   struct sigaction action;
   if (sigaction(SIGCHLD, NULL, &action) < 0) return;
-  bool ignored = !(action.sa_flags & SA_SIGINFO) && action.sa_handler == SIG_IGN;
+  bool ignored = action.sa_handler == SIG_IGN;
   if (!ignored && !(action.sa_flags & SA_NOCLDWAIT)) return;
   action.sa_flags &= ~SA_NOCLDWAIT;
   if (ignored) action.sa_handler = SIG_DFL;
@@ -271,8 +272,7 @@ void xpio_unix_keep_child_statuses(void) {
 
 bool xpio_system_sigpipe_acts(void) {
   struct sigaction action;
-  return sigaction(SIGPIPE, NULL, &action) == 0 &&
-         (is_handler(&action) || action.sa_handler != SIG_IGN);
+  return sigaction(SIGPIPE, NULL, &action) == 0 && action.sa_handler != SIG_IGN;
 }
 
 void xpio_system_set_sigpipe(bool acts) {

@@ -65,6 +65,17 @@ static void test_ignored(void) {
   lua_close(L);
 }
 
+/* Both kinds of handlers are in the same place, and so is SIG_IGN, whatever the flag says. */
+static void test_ignored_with_flag(void) {
+  struct sigaction action = {.sa_handler = SIG_IGN};
+  action.sa_flags = SA_SIGINFO;
+  sigaction(SIGINT, &action, NULL);
+  lua_State *L = new_state();
+  run(L, "require 'xpio'");
+  check(waits_through(L, "0.05"), "SA_SIGINFO makes no handler of an ignored SIGINT");
+  lua_close(L);
+}
+
 static void test_handler(void) {
   set_action(SIGINT, count);
   set_action(SIGPIPE, count);
@@ -105,6 +116,7 @@ static void test_jump(void) {
 int main(void) {
   test_default();
   test_ignored();
+  test_ignored_with_flag();
   test_handler();
   test_left_alone();
   test_jump();

@@ -2,8 +2,8 @@
  *
  * usage: harden-threads SCRIPT CHILDREN ROUNDS
  *
- * Each state runs the script, which spawns so many children. They are made for
- * ThreadSanitizer; without it, vfork is the real one. */
+ * Each state runs the script, which spawns so many children. With ThreadSanitizer vfork is
+ * no more than fork; without it, the child is in the memory of the other threads. */
 #include "../../embed/embed.h"
 
 #include <errno.h>
