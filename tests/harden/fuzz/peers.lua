@@ -121,7 +121,8 @@ local function note_connect(handle, first, second, third)
     if handle.kind == "client" then
       world.check_error(connect_errors, first, second, third)
       local target = handle.target
-      check(not target.object or not target.open or target.limited, "refused: %s", third)
+      local listens = target.object and target.open and target.kind == "listener"
+      check(not listens or target.limited, "refused: %s", third)
       sockets.loosen(handle)
     else
       world.check_error(world.codes("EISCONN"), first, second, third)

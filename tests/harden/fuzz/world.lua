@@ -22,13 +22,23 @@ function world.name(letter)
   return letter .. count
 end
 
-local function shown(value)
+local shown
+
+-- A task by its name, an array by its elements.
+local function shown_table(value)
+  if value.name then return value.name end
+  local elements = {}
+  for i, element in ipairs(value) do elements[i] = shown(element) end
+  return "{" .. table.concat(elements, ", ") .. "}"
+end
+
+function shown(value)
   if type(value) == "string" and #value > 20 then
     return ("<%d bytes>"):format(#value)
   elseif type(value) == "string" then
     return ("%q"):format(value)
   elseif type(value) == "table" then
-    return value.name or "{...}"
+    return shown_table(value)
   elseif type(value) == "userdata" and value ~= world.waiting then
     for _, things in ipairs { world.handles, world.queues } do
       for _, thing in ipairs(things) do
