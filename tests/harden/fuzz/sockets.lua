@@ -212,7 +212,7 @@ function sockets.perform(handle, call, name, ...)
   return "block", world.method(handle, name, ...)
 end
 
-local sizes = { 1, 2, 7, 100, 4096, 65536, 1000000, 0 }
+local sizes = { 1, 7, 100, 4096, 65536, 65536, 1000000, 0 }
 
 local function check_read(handle, size, ...)
   if size == 0 then
@@ -247,7 +247,7 @@ function sockets.read()
     sockets.perform(handle, { direction = "read" }, "read", size))
 end
 
-local lengths = { 1, 2, 8, 100, 1001, 4096, 5000, 65536, 70000, 300000, 0 }
+local lengths = { 1, 2, 8, 100, 1001, 5000, 65536, 70000, 300000, 300000, 0 }
 
 -- The data as it is; in pieces; or with something before the first byte to be written.
 local function arguments(data)
