@@ -25,6 +25,7 @@ static int push_descriptors(lua_State *L) {
     ssize_t length = readlinkat(dirfd(folder), entry->d_name, target, sizeof target - 1);
     if (length < 0 || atoi(entry->d_name) == dirfd(folder)) continue;
     target[length] = '\0';
+    target[strcspn(target, " ")] = '\0'; /* " (deleted)", which can happen at any time */
     if (strncmp(target, "anon_inode:", 11) == 0) continue;
     lua_pushfstring(L, "%s %s\n", entry->d_name, target);
     luaL_addvalue(&list);

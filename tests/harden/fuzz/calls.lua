@@ -41,7 +41,7 @@ local weights = {
   { 1, tasks.finalize },
   { 2, sockets.pair, true },
   { 2, sockets.pipe, true },
-  { 1, sockets.null, true },
+  { 1, sockets.device, true },
   { 1, sockets.pty, true },
   { 2, sockets.duplicate, true },
   { 2, sockets.close },

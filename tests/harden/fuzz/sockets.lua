@@ -12,6 +12,9 @@ local check, say = world.check, world.say
 
 local MOST_HANDLES = 10
 
+-- The most that one read returns.
+local LONGEST_READ = 1 << 20
+
 local closed_errors = world.codes "EBADF"
 
 local function no()
@@ -114,10 +117,11 @@ function sockets.pty()
   say("-- they are %s, %s", sockets.new("loose", master).name, sockets.new("loose", slave).name)
 end
 
-function sockets.null()
-  local file <close> = assert(io.open("/dev/null", "r+"))
-  local handle = sockets.new("null", assert(xpio.fdopen(file)), { must = yes, will = yes })
-  say("%s = xpio.fdopen(io.open('/dev/null', 'r+'))", handle.name)
+-- What is ready at any time, without being watched.
+function sockets.device()
+  local file <close> = assert(io.open("/dev/zero", "r+"))
+  local handle = sockets.new("device", assert(xpio.fdopen(file)), { must = yes, will = yes })
+  say("%s = xpio.fdopen(io.open('/dev/zero', 'r+'))", handle.name)
 end
 
 -- One more object for the same end.
@@ -219,8 +223,8 @@ local function check_read(handle, size, ...)
     check(... == "" and select("#", ...) == 1, "read(0) is not empty")
   elseif not handle.open then
     world.check_error(closed_errors, ...)
-  elseif handle.kind == "null" then
-    check(select("#", ...) == 1 and ... == nil, "/dev/null is not at its end")
+  elseif handle.kind == "device" then
+    check(... == ("\0"):rep(math.min(size, LONGEST_READ)), "/dev/zero has other bytes")
   elseif handle.kind == "stream" then
     stream.check_read(handle.endpoint, size, ...)
   end
@@ -240,7 +244,7 @@ function sockets.if_done(handle, f, form, ...)
 end
 
 function sockets.read()
-  local handle = sockets.pick("stream", "null", "loose")
+  local handle = sockets.pick("stream", "device", "loose")
   if not handle then return end
   local size = input.pick(sizes)
   sockets.if_done(handle, function(_, ...) check_read(handle, size, ...) end,
@@ -307,16 +311,16 @@ local function write_stream(handle)
   if not done and channel then before() end
 end
 
-local function check_null_write(handle, first, ...)
-  if handle.open then return check(first == 4, "/dev/null does not take everything") end
+local function check_device_write(handle, first, ...)
+  if handle.open then return check(first == 4, "/dev/zero does not take everything") end
   world.check_error(closed_errors, first, ...)
 end
 
 function sockets.write()
-  local handle = sockets.pick("stream", "null", "loose")
+  local handle = sockets.pick("stream", "device", "loose")
   if not handle then return end
   if handle.kind == "stream" then return write_stream(handle) end
-  sockets.if_done(handle, function(_, ...) check_null_write(handle, ...) end,
+  sockets.if_done(handle, function(_, ...) check_device_write(handle, ...) end,
     sockets.perform(handle, { direction = "write" }, "write", arguments "data"))
 end
 
