@@ -5,9 +5,6 @@
 #include "system.h"
 #include "system_child.h"
 
-/* The longest timer: libuv adds it to the current time. */
-#define LONGEST_MILLISECONDS (UINT64_MAX / 4)
-
 void xpio_loop_add_handle(struct xpio_loop *loop, uv_handle_t *handle) {
   uv_unref(handle);
   loop->handles++;
@@ -40,8 +37,7 @@ void xpio_loop_close_handle(struct xpio_loop *loop, uv_handle_t *handle) {
 /* Ends the pass. Until version 1.45 uv_run calls the timers that are due before it
  * polls; if that was the last of them it would now poll without a timeout. */
 static void on_timer(uv_timer_t *timer) {
-  const struct xpio_loop *loop = timer->data;
-  if (loop->running) uv_stop(loop->uv);
+  uv_stop(timer->loop);
 }
 
 static void on_wakeup(uv_async_t *wakeup) {
@@ -140,7 +136,6 @@ void xpio_loop_close(struct xpio_loop *loop) {
 
 static void start_timer(struct xpio_loop *loop, uint64_t nanoseconds) {
   uint64_t milliseconds = nanoseconds / 1000000 + (nanoseconds % 1000000 != 0);
-  if (milliseconds > LONGEST_MILLISECONDS) milliseconds = LONGEST_MILLISECONDS;
   /* libuv counts from the time it has cached, which may be long past. */
   uv_update_time(loop->uv);
   uv_timer_start(&loop->timer, on_timer, milliseconds, 0);

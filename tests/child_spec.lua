@@ -299,8 +299,10 @@ describe("the attributes of a child", function()
 
   it("are as before if nothing is said", function()
     local first, second = probe(), probe(nil, nil, nil, {})
+    local third = probe(nil, nil, nil, { pgroup = false, session = false, ctty = false })
     for _, name in ipairs { "cwd", "umask", "nice", "uid", "gid", "groups", "limits", "session", "group" } do
       assert.same(first[name], second[name])
+      assert.same(first[name], third[name])
     end
     assert.not_equal(first.pid, first.session)
     assert.not_equal(first.pid, first.group)
@@ -325,6 +327,7 @@ describe("the attributes of a child", function()
     if not support.is_root() then return end
     io.open "/no/such/file" -- leaves an error behind: -1 below is none
     assert.equal(-1, probe(nil, nil, nil, { nice = -1 - nice }).nice)
+    assert.equal(-20, probe(nil, nil, nil, { nice = math.mininteger }).nice)
   end)
 
   it("limits: soft and hard ones", function()

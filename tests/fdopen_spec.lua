@@ -59,7 +59,7 @@ describe("xpio.fdopen", function()
   end)
 
   it("raises an argument error for what is neither number nor file handle", function()
-    for _, value in ipairs { "1", true, {}, print } do
+    for _, value in ipairs { "1", true, {}, print, (xpio.pipe()) } do
       assert.error_matches(function() xpio.fdopen(value) end,
         "bad argument #1 to .*fdopen'.*descriptor number or file handle expected, got ")
     end
@@ -142,6 +142,78 @@ describe("xpio.fdopen", function()
     support.wait_for(queue, task)
     assert.same({ n = 1 }, table.pack(object:read(100)))
     assert.same({ nil, "Bad file descriptor", "EBADF" }, { object:try_write "x" })
+  end)
+
+  it("reads and writes a named pipe that is open for both, without ever waiting", function()
+    if not capability.shell then return pending(capability.reason "shell") end
+    local path = support.temporary_path()
+    os.remove(path)
+    assert(os.execute("mkfifo " .. path))
+    finally(function() os.remove(path) end)
+    local fifo <close> = assert(io.open(path, "r+"))
+    local object <close> = assert(xpio.fdopen(fifo))
+    assert.equal(5, object:write { "he", "llo" })
+    assert.equal("hello", object:read(100))
+    assert.same({ nil, "retry" }, { object:try_read(1) })
+    local size = support.fill(object)
+    assert.same({ nil, "retry" }, { object:try_write { "x", "y" } })
+    assert.equal(size, #support.read_bytes(object, size))
+  end)
+
+  it("tells sockets of all kinds apart, also of those that xpio does not make", function()
+    local path = os.getenv "XPIO_STRANGER"
+    if not path then return pending "there are no functions of a host" end
+    local make = assert(package.loadlib(path, "luaopen_socket"))
+    for kind, pattern in pairs {
+      inet_stream = "^TCP socket 0%.0%.0%.0:0 %(",
+      inet_datagram = "^UDP socket 0%.0%.0%.0:0 %(",
+      inet6_stream = "^TCP socket %(",
+      inet6_datagram = "^UDP socket %(",
+      unix_stream = "^Unix socket %(",
+      unix_datagram = "^Unix socket %(",
+      unix_packets = "^socket %(",
+    } do
+      local number = make(kind)
+      if number then -- there may be no IPv6
+        local file <close> = assert(xpio.fdopen(number))
+        assert.matches(pattern, tostring(file))
+      end
+    end
+  end)
+
+  it("sends and receives a datagram of a Unix socket, also an empty one", function()
+    local path = os.getenv "XPIO_STRANGER"
+    if not path then return pending "there are no functions of a host" end
+    local one, other = assert(package.loadlib(path, "luaopen_datagrams"))()
+    local sender <close> = assert(xpio.fdopen(one))
+    local receiver <close> = assert(xpio.fdopen(other))
+    for _, data in ipairs { "one", "", "three" } do
+      assert.equal(#data, sender:write(data))
+      assert.equal(data, receiver:read(100))
+    end
+    assert.same({ nil, "retry" }, { receiver:try_recvfrom(100) })
+  end)
+
+  it("reports a pipe that nobody reads", function()
+    local reader, writer = xpio.pipe()
+    reader:close()
+    local object <close> = assert(xpio.fdopen(writer:fileno()))
+    assert.same({ nil, "Broken pipe", "EPIPE" }, { object:try_write "x" })
+  end)
+
+  it("reports that what a Lua file handle has buffered cannot be written", function()
+    local full <close> = io.open("/dev/full", "w")
+    if not full then return pending "there is no device that is always full" end
+    full:setvbuf "full"
+    full:write "x"
+    assert.same({ nil, "No space left on device", "ENOSPC" }, { xpio.fdopen(full) })
+  end)
+
+  it("reads a device that may have to be waited for", function()
+    local device <close> = io.open("/dev/random", "rb")
+    if not device then return pending "there is no such device" end
+    local object <close> = assert(xpio.fdopen(device))
+    assert.equal(8, #support.read_bytes(object, 8))
   end)
 
   it("reads a pipe of io.popen as it is written", function()
@@ -262,6 +334,22 @@ describe("a descriptor that others share", function()
     assert.is_false(listener:getsockopt "O_NONBLOCK")
   end)
 
+  it("is not made to block by try_connect", function()
+    if not capability.descriptor_flags then return pending(capability.reason "descriptor_flags") end
+    for _, nonblocking in ipairs { false, true } do
+      local listener <close>, address = support.listener()
+      local socket <close> = assert(xpio.socket "TCP")
+      assert(socket:setsockopt("O_NONBLOCK", nonblocking))
+      local foreign <close> = assert(xpio.fdopen(socket:fileno()))
+      foreign:try_connect(address)
+      assert.equal(nonblocking, socket:getsockopt "O_NONBLOCK")
+      assert.equal(foreign, foreign:connect(address))
+      assert.equal(nonblocking, socket:getsockopt "O_NONBLOCK")
+      assert.equal(address, foreign:getpeername())
+      listener:close()
+    end
+  end)
+
   it("sees the other end hang up while it waits", function()
     local a, b = xpio.socketpair()
     assert(a:setsockopt("O_NONBLOCK", false))
@@ -290,7 +378,58 @@ describe("a descriptor that others share", function()
   end)
 end)
 
+local function set_terminal(terminal, ...)
+  local process = assert(xpio.spawn({ "stty", ... }, nil, { [0] = terminal:fileno(), [2] = 2 }))
+  assert.same({ "exit", 0 }, { process:wait() })
+end
+
+describe("a pseudoterminal's master that others share", function()
+  local function open()
+    local master, slave = xpio.openpty()
+    assert(master:setsockopt("O_NONBLOCK", false))
+    return assert(xpio.fdopen(master:fileno())), slave, master
+  end
+
+  it("is read and written without its flag being touched", function()
+    if not capability.pseudoterminals then return pending(capability.reason "pseudoterminals") end
+    local foreign, slave, master = open()
+    assert.same({ nil, "retry" }, { foreign:try_read(1) })
+    assert.equal(6, foreign:write { "", "ty", "ped\n" })
+    assert.equal("typed\n", slave:read(100))
+    assert.equal("ty", foreign:read(2)) -- the echo
+    assert.equal("ped\r\n", foreign:read(100))
+    assert.is_false(master:getsockopt "O_NONBLOCK")
+  end)
+
+  it("is not made to block by try_write", function()
+    if not capability.pseudoterminals then return pending(capability.reason "pseudoterminals") end
+    local foreign, slave, master = open()
+    set_terminal(slave, "raw") -- otherwise it throws away what is too much for a line
+    assert.is_true(support.fill(foreign) > 0)
+    assert.is_false(master:getsockopt "O_NONBLOCK")
+  end)
+end)
+
 describe("a terminal", function()
+  it("that returns at once with nothing has nothing yet, and is not at its end", function()
+    if not capability.pseudoterminals then return pending(capability.reason "pseudoterminals") end
+    local master, slave = xpio.openpty()
+    set_terminal(slave, "-icanon", "min", "0", "time", "0")
+    assert.same({ nil, "retry" }, { slave:try_read(10) })
+    master:write "x"
+    assert.equal("x", slave:read(10))
+    assert.same({ nil, "retry" }, { slave:try_read(10) })
+  end)
+
+  it("is at its end when that is typed", function()
+    if not capability.pseudoterminals then return pending(capability.reason "pseudoterminals") end
+    local master, slave = xpio.openpty()
+    master:write "\4"
+    assert.same({ n = 1 }, table.pack(slave:read(10)))
+    master:write "x\n"
+    assert.equal("x\n", slave:read(10))
+  end)
+
   -- `script` runs a command on a pseudoterminal of its own.
   local function on_terminal(script_text)
     local path = support.temporary_path()

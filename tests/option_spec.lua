@@ -106,6 +106,21 @@ describe("the option O_NONBLOCK", function()
     assert.equal("x", reader:read(1))
   end)
 
+  it("can become false while a task waits; what it waited with then serves others", function()
+    local queue = xpio.tqueue()
+    for _ = 1, 3 do
+      local reader <close>, writer = xpio.pipe()
+      local task = { _queue = queue }
+      reader:when_read(task)
+      assert.is_true(reader:setsockopt("O_NONBLOCK", false))
+      assert.same({}, queue:wait(0))
+      writer:write "x"
+      support.wait_for(queue, task)
+      assert.is_false(reader:getsockopt "O_NONBLOCK")
+      writer:close()
+    end
+  end)
+
   it("false keeps the order of what was written before", function()
     for _ = 1, 50 do
       local reader, writer = xpio.pipe()

@@ -82,6 +82,8 @@ describe("xpio.spawn refuses", function()
     assert.matches("attrs.groups: not an array", attrs { groups = { gid = 7 } })
     assert.matches("attrs.limits.nofiles: no such limit", attrs { limits = { nofiles = 1 } })
     assert.matches("attrs.limits: name: string expected, got number", attrs { limits = { 1 } })
+    assert.matches('attrs.limits.cpu: integer or "unlimited" expected, got string',
+      attrs { limits = { cpu = "1" } })
     assert.matches('attrs.limits.cpu: integer or "unlimited" expected, got boolean', attrs { limits = { cpu = true } })
     assert.matches("attrs.limits.cpu: integer expected, got number", attrs { limits = { cpu = 1.5 } })
     assert.matches("attrs.limits.cpu: %-1 is not between 0", attrs { limits = { cpu = -1 } })

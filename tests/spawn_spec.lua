@@ -242,6 +242,11 @@ describe("a child", function()
   end)
 
   -- cmd.exe gives its programs variables whose names begin with "=".
+  it("can be started with a table that has fields of its own beside the arguments", function()
+    local process = assert(xpio.spawn { "true", n = 1, name = "nothing" })
+    assert.same({ "exit", 0 }, { process:wait() })
+  end)
+
   it("can be started with the environment that the system's shell has given", function()
     local script = "local p = require'xpio'.spawn{'true'} io.write(p:wait())"
     local process <close> = assert(io.popen(support.command(support.interpreter, "-e", script)))
@@ -368,6 +373,29 @@ describe("PATH", function()
         assert.equal("here\n", run(path, "program", folder))
       end
       assert.equal("below\n", run("sub:/bin:/usr/bin", "other", folder))
+    end)
+  end)
+
+  it("is that of the system's folders where it is not set", function()
+    if not capability.shell then return pending(capability.reason "shell") end
+    local script = [[
+      local xpio = require "xpio"
+      print(xpio.spawn({ "true" }):wait())
+    ]]
+    assert.equal("exit\t0\n", (support.lua(script, nil, "env -u PATH")))
+  end)
+
+  it("may have entries that are too long, or relative to a folder that is gone", function()
+    if not capability.shell then return pending(capability.reason "shell") end
+    local long = "/" .. ("x"):rep(5000)
+    with_folder(function(folder)
+      local gone = folder .. "/gone"
+      local away = ("%s && rmdir %s"):format(gone, gone)
+      for _, path in ipairs { long, "sub:" .. long, "" } do
+        assert(lfs.mkdir(gone))
+        assert.equal("ENOENT spawn: exec: program: No such file or directory",
+          run(path .. ":/bin:/usr/bin", "program", away))
+      end
     end)
   end)
 

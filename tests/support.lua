@@ -127,6 +127,17 @@ function support.read_all(socket, size)
   return table.concat(pieces)
 end
 
+--- So many bytes, read in as many pieces as it takes.
+function support.read_bytes(socket, size)
+  local pieces = {}
+  while size > 0 do
+    local piece = assert(socket:read(size))
+    pieces[#pieces + 1] = piece
+    size = size - #piece
+  end
+  return table.concat(pieces)
+end
+
 --- The path of the interpreter that runs the tests.
 support.interpreter = arg and arg[-1] or "lua5.4"
 

@@ -427,6 +427,19 @@ describe("xpio.resume", function()
     assert.same({ true, "end", 1, nil, 3, n = 5 }, table.pack(xpio.resume({}, thread, 1, nil, 3)))
   end)
 
+  -- A stack holds a million values.
+  it("takes and returns no more values than there is room for", function()
+    local function many() return table.unpack({}, 1, 600000) end
+    local function hold(first, ...) coroutine.yield((...)) return first end
+    local taking = coroutine.create(function() return hold("held", many()) end)
+    coroutine.resume(taking)
+    assert.same({ false, "too many arguments to resume" }, { xpio.resume({}, taking, many()) })
+    assert.same({ true, "held" }, { xpio.resume({}, taking) })
+    local giving = coroutine.create(many)
+    local function resume_below(...) return { xpio.resume({}, giving) }, (...) end
+    assert.same({ { false, "too many results to resume" }, "held" }, { resume_below("held", many()) })
+  end)
+
   it("returns the error of the coroutine, and of one that cannot be resumed", function()
     local message = {}
     local thread = coroutine.create(function() error(message) end)

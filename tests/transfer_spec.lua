@@ -322,6 +322,19 @@ describe("datagrams", function()
     assert.same({ nil, "retry" }, { receiver:try_read(100) })
   end)
 
+  it("that nobody has received are reported by the next call", function()
+    if not support.has_shell then return pending "Windows reports them otherwise" end
+    local gone = xpio.socket "UDP"
+    assert(gone:bind "127.0.0.1:0")
+    local nowhere = gone:getsockname()
+    gone:close()
+    assert(sender:connect(nowhere))
+    for _, method in ipairs { "try_recvfrom", "recvfrom", "try_read" } do
+      assert.equal(1, sender:write "x")
+      assert.same({ nil, "Connection refused", "ECONNREFUSED" }, { sender[method](sender, 10) })
+    end
+  end)
+
   it("are cut to the size that is asked for", function()
     sender:sendto("hello", address)
     sender:sendto("world", address)

@@ -24,6 +24,7 @@ static void test_which_loop(void) {
   uv_loop_init(&loop);
   lua_State *L = new_state();
   check(xpio_loop(L) == NULL, "a state has no loop before the module is loaded");
+  check(!xpio_is_waiting(L) && !xpio_is_ready(L), "nothing waits then, nor is ready");
   check(xpio_use_loop(L, &loop) == 0, "a host gives its loop before");
   run(L, "require 'xpio'");
   check(xpio_loop(L) == &loop, "the state uses that loop");
@@ -144,11 +145,44 @@ static void test_closing_inside(void) {
   check(close_loop(&loop), "lua_close in a callback of the loop leaves nothing behind");
 }
 
+/* What a host has left on the state's own loop it can still close, later. */
+static void test_left_over(void) {
+  static uv_timer_t timer;
+  lua_State *L = new_state();
+  run(L, "require 'xpio'");
+  uv_timer_init(xpio_loop(L), &timer);
+  lua_close(L);
+  uv_loop_t *loop = timer.loop;
+  uv_close((uv_handle_t *)&timer, NULL);
+  check(close_loop(loop), "the loop stays while a handle of the host's is left on it");
+}
+
+/* The one too many must not count. */
+static void test_leaving(void) {
+  uv_loop_t loop;
+  uv_loop_init(&loop);
+  lua_State *L = new_state();
+  xpio_leave(L);
+  xpio_use_loop(L, &loop);
+  run(L, "xpio = require 'xpio'");
+  xpio_leave(L);
+  check(run(L, "return #xpio.tqueue():wait(0.001) == 0"),
+        "leaving what was not entered does no harm");
+  xpio_enter(L);
+  check(run(L, "return not pcall(function() xpio.pipe():read(1) end)"),
+        "nor does it let a wait run the loop inside of itself later");
+  xpio_leave(L);
+  lua_close(L);
+  check(close_loop(&loop), "and the loop can be closed");
+}
+
 int main(void) {
   test_which_loop();
   test_host_runs();
   test_lua_runs();
   test_children();
   test_closing_inside();
+  test_left_over();
+  test_leaving();
   return finish();
 }

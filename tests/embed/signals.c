@@ -89,6 +89,63 @@ static void test_handler(void) {
   check(has_action(SIGINT, count), "lua_close puts it back");
 }
 
+/* Not in the pass of the loop that the signal ends, but in the next. */
+static void write_late(uv_prepare_t *prepare) {
+  static int passes;
+  if (calls == 0 || ++passes < 2) return;
+  uv_close((uv_handle_t *)prepare, NULL);
+  run(prepare->data, "b:write 'late'");
+}
+
+static void count_with_details(int number, siginfo_t *info, void *context) {
+  (void)info, (void)context;
+  count(number);
+}
+
+static void count_ten_with_details(int number, siginfo_t *info, void *context) {
+  (void)number, (void)info, (void)context;
+  calls += 10;
+}
+
+static void set_detailed(void (*handler)(int, siginfo_t *, void *)) {
+  struct sigaction action = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO};
+  sigaction(SIGINT, &action, NULL);
+}
+
+/* As lua.c installs its handler anew for every line. */
+static void test_installed_anew(void) {
+  set_detailed(count_with_details);
+  calls = 0;
+  lua_State *L = new_state();
+  run(L, "require 'xpio'");
+  set_detailed(count_with_details);
+  check(!waits_through(L, "60") && calls == 1, "a handler that is installed anew is chained again");
+  set_detailed(count_ten_with_details);
+  check(waits_through(L, "0.05") && calls == 11, "another one is left alone");
+  set_action(SIGINT, count);
+  check(waits_through(L, "0.05") && calls == 12, "also one that is given no details");
+  lua_close(L);
+  check(has_action(SIGINT, count), "and stays");
+}
+
+/* Its handler may think better of it: then the call goes on. */
+static void test_blocking(void) {
+  uv_timer_t timer;
+  uv_prepare_t prepare;
+  set_action(SIGINT, count);
+  calls = 0;
+  lua_State *L = new_state();
+  run(L, "a, b = require 'xpio'.socketpair()");
+  uv_timer_init(xpio_loop(L), &timer);
+  uv_timer_start(&timer, raise_interrupt, 1, 0);
+  uv_prepare_init(xpio_loop(L), &prepare);
+  uv_prepare_start(&prepare, write_late);
+  prepare.data = L;
+  check(run(L, "return a:read(10) == 'late'") && calls == 1,
+        "a blocking call goes on when the handler raises no error");
+  lua_close(L);
+}
+
 static void test_left_alone(void) {
   set_action(SIGINT, count);
   calls = 0;
@@ -118,6 +175,8 @@ int main(void) {
   test_ignored();
   test_ignored_with_flag();
   test_handler();
+  test_installed_anew();
+  test_blocking();
   test_left_alone();
   test_jump();
   return finish();
