@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <lauxlib.h>
 #include <lualib.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,12 +67,6 @@ static int has_children(lua_State *L) {
   return 1;
 }
 
-/* fault.raise(signal) */
-static int raise_signal(lua_State *L) {
-  raise((int)luaL_checkinteger(L, 1));
-  return 0;
-}
-
 /* What the scenario is called with: its name, how it is run, what the case does, and these. */
 static void push_arguments(lua_State *L, const struct case_script *script) {
   static const luaL_Reg functions[] = {
@@ -82,7 +75,6 @@ static void push_arguments(lua_State *L, const struct case_script *script) {
       {"hits", hits},
       {"report", report},
       {"hasChildren", has_children},
-      {"raise", raise_signal},
       {NULL, NULL},
   };
   const struct fault_case *current = fault_current;
