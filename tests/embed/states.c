@@ -59,7 +59,7 @@ static const char thousands[] =
     "local xpio = require 'xpio' "
     "queues, objects = {}, {} "
     "for i = 1, 50 do queues[i] = xpio.tqueue() end "
-    "for i = 1, 5000 do "
+    "for i = 1, 2000 do "
     "  if i % 50 == 1 then objects[#objects + 1], objects[#objects + 2] = xpio.socketpair() end "
     "  local socket, queue = objects[i % #objects + 1], queues[i % #queues + 1] "
     "  if i % 7 == 0 then queue = xpio.tqueue() end "

@@ -5,7 +5,8 @@
 local collect, mode = collectgarbage, os.getenv "XPIO_COLLECT"
 
 -- Files that read whole documents, wait for many programs or make a great many calls: at
--- every allocation they would take half an hour. What they start collects at every one.
+-- every allocation they would take half an hour. What they start collects at every one, but
+-- for the examples, one of which counts a hundred thousand words.
 local too_slow = {
   child = true, drop = true, example_connections = true, example_requests = true, examples = true,
   hostile = true, hostile_arguments = true, manual = true, process = true, types = true,
@@ -34,10 +35,12 @@ else
   collect_wholly(0)
 end
 
-local file = arg and arg[0]:match "tests/run%.lua$" and arg[1]:match "([%w_]+)_spec%.lua$"
-if file and mode == "every" then
-  if too_slow[file] then collect_wholly(104) end
+local program = arg and arg[0] or ""
+if mode == "every" and program:match "tests/run%.lua$" then
+  if too_slow[arg[1]:match "([%w_]+)_spec%.lua$"] then collect_wholly(104) end
   only_in_tests()
+elseif mode == "every" and program:match "examples/[%w-]+%.lua$" then
+  collect_wholly(104)
 end
 
 -- What a test gets that asks for less than that. Generational mode is left for more.
