@@ -55,6 +55,8 @@ local weights = {
   { 3, peers.send },
   { 1, peers.option },
   { 1, peers.look },
+  { 1, sockets.misuse },
+  { 1, sockets.read_without_yield },
   { 1, processes.kill },
 }
 
@@ -62,7 +64,7 @@ local weights = {
 local slow = { processes.spawn_true, processes.spawn_echo, processes.fail }
 
 local function spawn()
-  local start = slow[input.choose(32)]
+  local start = slow[input.choose(8)]
   if start then start() end
 end
 
@@ -81,7 +83,7 @@ local function collect()
 end
 
 weights[#weights + 1] = { 3, collect }
-weights[#weights + 1] = { 1, spawn }
+weights[#weights + 1] = { 2, spawn }
 
 local calls = {} -- indices of the above
 for index, entry in ipairs(weights) do

@@ -287,7 +287,10 @@ function peers.look()
   local handle = sockets.pick()
   if not handle then return end
   check(type(tostring(handle.object)) == "string", "tostring")
-  if handle.kind == "process" then return end
+  if handle.kind == "process" then
+    check(handle.object:pid() > 1, "pid")
+    return
+  end
   for _, name in ipairs { "getsockname", "getpeername", "fileno" } do
     local value, message, code = world.method(handle, name)
     check(value or type(code) == "string", "%s: %s", name, tostring(message))

@@ -251,6 +251,48 @@ function sockets.read()
     sockets.perform(handle, { direction = "read" }, "read", size))
 end
 
+-- Where a coroutine cannot yield, a call that would have to wait raises an error.
+function sockets.read_without_yield()
+  local handle = sockets.pick "stream"
+  if not handle or not fiber.running then return end
+  local results
+  local ok, message = pcall(string.gsub, "x", "x", function()
+    results = table.pack(world.method(handle, "read", 100))
+  end)
+  if ok then
+    sockets.if_done(handle, function(_, ...) check_read(handle, 100, ...) end, "block",
+      table.unpack(results, 1, results.n))
+  else
+    check(message:find("cannot yield", 1, true), "the read raised: %s", message)
+    check(not (handle.open and handle:must "read"), "the read would not have had to wait")
+  end
+end
+
+local mistakes = {
+  { "read", -1 },
+  { "read", "x" },
+  { "try_read", 0 / 0 },
+  { "try_write" },
+  { "try_write", { "good", {} } },
+  { "write", "data", 6 },
+  { "when_read", 1 },
+  { "when_write", {} },
+  { "when_write", { _queue = 1 } },
+  { "setsockopt", "SO_SNDBUF", -1 },
+  { "try_connect" },
+  { "shutdown" },
+}
+
+-- Wrong arguments raise an error, and do nothing.
+function sockets.misuse()
+  local handle = sockets.pick()
+  if not handle or handle.kind == "process" then return end
+  local mistake = input.pick(mistakes)
+  local ok, message = pcall(world.method, handle, table.unpack(mistake))
+  check(not ok and message:find "bad argument #%d", "%s took a wrong argument: %s", mistake[1],
+    tostring(message))
+end
+
 local lengths = { 1, 2, 8, 100, 1001, 5000, 65536, 70000, 300000, 300000, 0 }
 
 -- The data as it is; in pieces; or with something before the first byte to be written.

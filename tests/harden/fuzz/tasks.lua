@@ -171,10 +171,14 @@ function tasks.yield()
   coroutine.yield "pause"
 end
 
--- Blocking calls schedule the current task, whosever it is.
+-- Blocking calls schedule the current task, whosever it is; without one they raise an error.
 function tasks.set_current()
   local record = schedule.pick()
   if not fiber.running or not record then return end
+  if input.rarely(4) then
+    say("xpio.setCurrentTask(nil)")
+    return xpio.setCurrentTask(nil)
+  end
   say("xpio.setCurrentTask(%s)", record.name)
   xpio.setCurrentTask(record.task)
 end
