@@ -424,6 +424,7 @@ describe("a terminal", function()
   it("is at its end when that is typed", function()
     if not capability.pseudoterminals then return pending(capability.reason "pseudoterminals") end
     local master, slave = xpio.openpty()
+    set_terminal(slave, "icanon", "min", "0") -- which does not count then
     master:write "\4"
     assert.same({ n = 1 }, table.pack(slave:read(10)))
     master:write "x\n"
