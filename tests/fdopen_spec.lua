@@ -202,7 +202,7 @@ describe("xpio.fdopen", function()
   end)
 
   it("reports that what a Lua file handle has buffered cannot be written", function()
-    local full <close> = io.open("/dev/full", "w")
+    local full <close> = support.has_shell and io.open("/dev/full", "w") or nil
     if not full then return pending "there is no device that is always full" end
     full:setvbuf "full"
     full:write "x"
@@ -210,7 +210,7 @@ describe("xpio.fdopen", function()
   end)
 
   it("reads a device that may have to be waited for", function()
-    local device <close> = io.open("/dev/random", "rb")
+    local device <close> = support.has_shell and io.open("/dev/random", "rb") or nil
     if not device then return pending "there is no such device" end
     local object <close> = assert(xpio.fdopen(device))
     assert.equal(8, #support.read_bytes(object, 8))

@@ -42,7 +42,7 @@ def main():
             status = 1
     for finding, count in accepted.items():
         if count > 0:
-            print(f'{path} accepts what is not there any more{f", {count} times" if count > 1 else ""}:')
+            print(f'{path} lists it, but it was not found{f", {count} times" if count > 1 else ""}:')
             print(f'    {finding}')
             status = status or 3
     sys.exit(status)
