@@ -107,7 +107,7 @@ void *xpio_check_type(lua_State *L, int argument, enum xpio_type type);
 void *xpio_object(lua_State *L, int index, enum xpio_type type);
 
 /* Takes the object out of the box that is a finalizer's argument, for the caller to close
- * and then to free. Null when it has none, or xpio itself has been finalized. */
+ * and then to free. Null when there was no memory for it. */
 void *xpio_take_object(lua_State *L, enum xpio_type type);
 
 /* Takes an object out of the state's list, and frees it. */

@@ -2,6 +2,7 @@
 -- their userdata, so that whatever still referred to them then, a watcher in the loop, an
 -- event's list of waiters, a child, referred to freed memory.
 local support = require "support"
+local xpio = require "xpio"
 
 --- What a script prints that starts with these functions, and does not fail.
 local function run(script)
@@ -122,5 +123,17 @@ describe("a process object that is finalized before a finalizer that uses it", f
     local pid, later, state = output:match "^(%d+)\n(%d+)\t(%a+)\n$"
     assert.equal(pid, later)
     assert.equal("closed", state)
+  end)
+end)
+
+describe("a blocked call whose queue is collected", function()
+  it("goes on when its coroutine is resumed", function()
+    local a, b = xpio.socketpair()
+    local task = support.blocked(xpio.tqueue(), function() return a:read(1) end)
+    task._queue = nil
+    for _ = 1, 2 do collectgarbage() end
+    assert.is_nil(task._dequeue)
+    b:write "x"
+    assert.same({ true, "x" }, { xpio.resume(task, task.coroutine) })
   end)
 end)
