@@ -6,7 +6,7 @@ local root = os.getenv "XPIO_SOURCE_ROOT" or "."
 
 --- The pages of the manual: every file of docs/, and what stands at the top.
 local function pages()
-  local result = { "README.md", "CONTRIBUTING.md", "CHANGELOG.md" }
+  local result = { "README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md" }
   for name in lfs.dir(root .. "/docs") do
     if name:match "%.md$" then result[#result + 1] = "docs/" .. name end
   end
