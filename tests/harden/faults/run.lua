@@ -88,7 +88,7 @@ local function is_known(entry, case, result)
   for line in result.text:gmatch "[^\n]+" do
     if not line:find(entry.text) then return false end
   end
-  return result.how == "exit"
+  return result.how == "exit" and result.text ~= ""
 end
 
 --- Whether nobody was told of the fault who should have been. Nobody can be in lua_close; and in
@@ -112,7 +112,7 @@ local function judge(case, result)
       return
     end
   end
-  if result.how == "exit" then return result.text end
+  if result.how == "exit" then return result.text ~= "" and result.text or "it has exited: see above\n" end
   if result.number == SIGALRM then return result.text .. "it hangs\n" end
   return ("%sended by signal %d; the call was made by %s\n"):format(result.text, result.number, result.by)
 end
