@@ -6,6 +6,7 @@ local schedule = require "schedule"
 local sockets = require "sockets"
 local stream = require "stream"
 local tasks = require "tasks"
+local transfers = require "transfers"
 local world = require "world"
 local xpio = require "xpio"
 
@@ -15,8 +16,8 @@ local check, say = world.check, world.say
 -- may block.
 local BLOCKING = 5
 local weights = {
-  { 12, sockets.read },
-  { 10, sockets.write },
+  { 12, transfers.read },
+  { 10, transfers.write },
   { 4, peers.accept },
   { 3, peers.receive },
   { 2, processes.wait },
@@ -56,7 +57,7 @@ local weights = {
   { 1, peers.option },
   { 1, peers.look },
   { 1, sockets.misuse },
-  { 1, sockets.read_without_yield },
+  { 1, transfers.read_without_yield },
   { 1, processes.kill },
 }
 

@@ -26,10 +26,10 @@ struct model {
   size_t size;
 };
 
-static struct model models[] = {{"address", NULL, 0}, {"input", NULL, 0},    {"world", NULL, 0},
-                                {"stream", NULL, 0},  {"schedule", NULL, 0}, {"fiber", NULL, 0},
-                                {"sockets", NULL, 0}, {"peers", NULL, 0},    {"processes", NULL, 0},
-                                {"tasks", NULL, 0},   {"calls", NULL, 0}};
+static struct model models[] = {
+    {"address", NULL, 0},   {"input", NULL, 0}, {"world", NULL, 0},     {"stream", NULL, 0},
+    {"schedule", NULL, 0},  {"fiber", NULL, 0}, {"sockets", NULL, 0},   {"peers", NULL, 0},
+    {"processes", NULL, 0}, {"tasks", NULL, 0}, {"transfers", NULL, 0}, {"calls", NULL, 0}};
 
 /* Faster, and enough for what one input allocates. */
 const char *__asan_default_options(void);
