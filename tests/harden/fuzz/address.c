@@ -60,7 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   lua_pushlstring(L, (const char *)data, size);
   int parsed = parse(&address);
   const char *expected = ask_model(data, size);
-  if (replays) fprintf(stderr, "%s: %s\n", lua_tostring(L, 2), expected ? expected : "malformed");
+  if (replays) fprintf(stderr, "%s is %s\n", lua_tostring(L, 2), expected ? expected : "malformed");
   if (parsed != (expected != NULL) || (parsed && strcmp(expected, lua_tostring(L, 2)) != 0))
     fuzz_fail("\"%.*s\" was read as %s, and is %s", (int)size, (const char *)data,
               lua_tostring(L, 2), expected ? expected : "malformed");

@@ -58,6 +58,7 @@ local weights = {
   { 1, peers.look },
   { 1, sockets.misuse },
   { 1, transfers.read_without_yield },
+  { 2, transfers.flow },
   { 1, processes.kill },
 }
 

@@ -62,10 +62,12 @@ local function note_spawned(object, files)
   return process
 end
 
--- Anything open but what a model knows nothing of.
+-- A stream. What is granted becomes blocking, also for a duplicate that shares the open file; so it
+-- must not have any.
 local function grantable()
   local handle = sockets.pick "stream"
-  return handle and handle.open and not input.rarely(3) and handle or nil
+  if not handle or not handle.open or input.rarely(3) then return end
+  return handle.endpoint.open + handle.endpoint.maybe == 1 and handle or nil
 end
 
 function processes.spawn_true()

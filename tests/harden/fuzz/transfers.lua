@@ -1,6 +1,7 @@
 -- The calls that read and write.
 local fiber = require "fiber"
 local input = require "input"
+local schedule = require "schedule"
 local sockets = require "sockets"
 local stream = require "stream"
 local world = require "world"
@@ -41,12 +42,15 @@ function sockets.if_done(handle, f, form, ...)
   return form
 end
 
-function transfers.read()
-  local handle = sockets.pick("stream", "device", "loose")
-  if not handle then return end
+local function read(handle)
   local size = input.pick(sizes)
   sockets.if_done(handle, function(_, ...) check_read(handle, size, ...) end,
     sockets.perform(handle, { direction = "read" }, "read", size))
+end
+
+function transfers.read()
+  local handle = sockets.pick("stream", "device", "loose")
+  if handle then read(handle) end
 end
 
 -- Where a coroutine cannot yield, a call that would have to wait raises an error.
@@ -66,7 +70,9 @@ function transfers.read_without_yield()
   end
 end
 
-local lengths = { 1, 2, 8, 100, 1001, 5000, 65536, 70000, 300000, 300000, 0 }
+local LONGEST_WRITE = 300000
+
+local lengths = { 1, 2, 8, 100, 1001, 5000, 65536, 70000, LONGEST_WRITE, LONGEST_WRITE, 0 }
 
 -- The data as it is; in pieces; or with something before the first byte to be written.
 local function arguments(data)
@@ -104,8 +110,8 @@ local function fits(handle, length)
   return handle:will "write" and (length <= 1001 or stream.is_gone(channel.reader))
 end
 
-local function write_stream(handle)
-  local endpoint, length = handle.endpoint, input.pick(lengths)
+local function write_stream(handle, length)
+  local endpoint = handle.endpoint
   local channel, sure = endpoint.outgoing, not handle.open or handle:must "write"
   local returns = fits(handle, length)
   local slot, data = nil, ("x"):rep(length)
@@ -134,9 +140,26 @@ end
 function transfers.write()
   local handle = sockets.pick("stream", "device", "loose")
   if not handle then return end
-  if handle.kind == "stream" then return write_stream(handle) end
+  if handle.kind == "stream" then return write_stream(handle, input.pick(lengths)) end
   sockets.if_done(handle, function(_, ...) check_device_write(handle, ...) end,
     sockets.perform(handle, { direction = "write" }, "write", arguments "data"))
+end
+
+local function never()
+  return false
+end
+
+-- More is written than there is room for, and read at the other end as it comes.
+function transfers.flow()
+  local handle = sockets.pick "stream"
+  local peer = handle and handle.peer
+  if not peer or not peer.object then return end
+  local record = schedule.new_or_old()
+  fiber.resume(fiber.new(record, function() write_stream(handle, LONGEST_WRITE) end))
+  for _ = 1, input.choose(8) do
+    read(peer)
+    if record.home.object then fiber.resume_all(schedule.wait(record.home, 0), never) end
+  end
 end
 
 return transfers
