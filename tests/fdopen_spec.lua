@@ -195,7 +195,7 @@ describe("xpio.fdopen", function()
   end)
 
   it("reports a pipe that nobody reads", function()
-    if not support.has_shell then return pending "on Windows the call after it reports that" end
+    if not support.has_shell then return pending "Windows does not ask whether others read it" end
     local reader, writer = xpio.pipe()
     reader:close()
     local object <close> = assert(xpio.fdopen(writer:fileno()))

@@ -410,7 +410,8 @@ describe("PATH", function()
       local away = ("%s && rmdir %s"):format(gone, gone)
       for _, path in ipairs { long, "sub:" .. long, "" } do
         assert(lfs.mkdir(gone))
-        assert.equal("ENOENT spawn: exec: program: No such file or directory",
+        -- Where the interpreter is a script its shell complains of the folder first.
+        assert.matches("ENOENT spawn: exec: program: No such file or directory$",
           run(path .. ":/bin:/usr/bin", "program", away))
       end
     end)
