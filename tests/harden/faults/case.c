@@ -67,6 +67,14 @@ static int has_children(lua_State *L) {
   return 1;
 }
 
+static void run_probe(const struct case_script *script);
+
+/* fault.another(): another state, with xpio, comes and goes. */
+static int another(lua_State *L) {
+  run_probe(lua_touserdata(L, lua_upvalueindex(1)));
+  return 0;
+}
+
 /* What the scenario is called with: its name, how it is run, what the case does, and these. */
 static void push_arguments(lua_State *L, const struct case_script *script) {
   static const luaL_Reg functions[] = {
@@ -86,6 +94,9 @@ static void push_arguments(lua_State *L, const struct case_script *script) {
   lua_setfield(L, -2, "closes");
   lua_pushboolean(L, current->nth > 0 && current->call == FAULT_lua);
   lua_setfield(L, -2, "ofLua");
+  lua_pushlightuserdata(L, (void *)script);
+  lua_pushcclosure(L, another, 1);
+  lua_setfield(L, -2, "another");
   lua_pushstring(L, by_errno ? strerrorname_np(current->error) : NULL);
   lua_setfield(L, -2, "code");
 }
@@ -118,14 +129,18 @@ static void run_state(const struct case_script *script, bool closes) {
   if (allocator.bytes != 0) complain("%zu bytes of Lua's are left\n", allocator.bytes);
 }
 
-/* When lua_close has met the fault, another state of the process is to work. Children that went
- * on when the first was closed are waited for: they end when their pipes do. */
-static void run_another_state(const struct case_script *script) {
+static void run_probe(const struct case_script *script) {
   struct case_script probe = *script;
   probe.scenario = "probe";
   probe.closes = false;
-  while (wait(NULL) > 0 || errno == EINTR) continue;
   run_state(&probe, false);
+}
+
+/* When lua_close has met the fault, another state of the process is to work. Children that went
+ * on when the first was closed are waited for: they end when their pipes do. */
+static void run_another_state(const struct case_script *script) {
+  while (wait(NULL) > 0 || errno == EINTR) continue;
+  run_probe(script);
 }
 
 static void set_environment(const struct case_script *script) {

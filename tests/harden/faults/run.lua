@@ -8,7 +8,8 @@ local FOLDER = arg[0]:match "^(.*/)" or ""
 local SECONDS = 10 -- a case that takes longer hangs
 
 --- What the process keeps once xpio was loaded: an entry for each state that there is at once,
---- here two, and the handler of SIGINT that was there (signal.c); and libuv's pipe for signals.
+--- here two, or two signals, and the handler of SIGINT that was there (signal.c); and libuv's pipe
+--- for signals.
 local LOADED_BLOCKS, LOADED_DESCRIPTORS = 3, 2
 
 --- Scenarios, and how else each is run: "close" has lua_close come in its middle and calls count

@@ -37,11 +37,13 @@ function scenarios.load(_, fault)
   if not pcall(require, "xpio") then
     check(fault.hits() == 1, "the module does not load")
     fault.report()
-    collectgarbage() -- what is left of the first state
-    collectgarbage()
+    fault.disarm()
     require "xpio"
   end
   fault.disarm()
+  collectgarbage() -- what is left of the first state
+  collectgarbage()
+  fault.another() -- so that there were two at once, in any case
 end
 
 --- Plain calls on the main thread, which wait in place.
