@@ -155,12 +155,12 @@ int xpio_system_pipe(struct xpio_descriptor *reader, struct xpio_descriptor *wri
 }
 
 int xpio_system_accept(struct xpio_descriptor *listener, struct xpio_descriptor *accepted) {
-  /* There is no MSG_DONTWAIT for accept. A process that shares the listener may
-   * still take the connection between the two calls. */
-  if (listener->access == XPIO_ACCESS_DONTWAIT && !xpio_unix_ready(listener->number, POLLIN))
-    return UV_EAGAIN;
   int number;
   do {
+    /* There is no MSG_DONTWAIT for accept. A process that shares the listener may
+     * still take the connection between the two calls. */
+    if (listener->access == XPIO_ACCESS_DONTWAIT && !xpio_unix_ready(listener->number, POLLIN))
+      return UV_EAGAIN;
     number = accept_socket(listener->number);
   } while (number == UV_ECONNABORTED); /* that peer is gone; perhaps there is another */
   number = xpio_unix_above_standard(number);
