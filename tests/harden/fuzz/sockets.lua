@@ -211,6 +211,19 @@ function sockets.perform(handle, call, name, ...)
   return "block", world.method(handle, name, ...)
 end
 
+local function check_loose(first, second, third)
+  check(first ~= nil or second == nil or second == "retry" or type(third) == "string",
+    "neither a result nor an error: %s, %s", tostring(second), tostring(third))
+end
+
+-- Calls f with the form and the results of a call that was not cut short.
+function sockets.if_done(handle, f, form, ...)
+  if not form then return end
+  check(form == "try" or select(2, ...) ~= "retry", "a blocking call returned retry")
+  if handle.kind == "loose" then check_loose(...) else f(form, ...) end
+  return form
+end
+
 local mistakes = {
   { "read", -1 },
   { "read", "x" },

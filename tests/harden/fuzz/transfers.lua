@@ -29,19 +29,6 @@ local function check_read(handle, size, ...)
   end
 end
 
-local function check_loose(first, second, third)
-  check(first ~= nil or second == nil or second == "retry" or type(third) == "string",
-    "neither a result nor an error: %s, %s", tostring(second), tostring(third))
-end
-
--- Calls f with the form and the results of a call that was not cut short.
-function sockets.if_done(handle, f, form, ...)
-  if not form then return end
-  check(form == "try" or select(2, ...) ~= "retry", "a blocking call returned retry")
-  if handle.kind == "loose" then check_loose(...) else f(form, ...) end
-  return form
-end
-
 local function read(handle)
   local size = input.pick(sizes)
   sockets.if_done(handle, function(_, ...) check_read(handle, size, ...) end,
@@ -157,6 +144,7 @@ function transfers.flow()
   local record = schedule.new_or_old()
   fiber.resume(fiber.new(record, function() write_stream(handle, LONGEST_WRITE) end))
   for _ = 1, input.choose(8) do
+    if not peer.object then return end
     read(peer)
     if record.home.object then fiber.resume_all(schedule.wait(record.home, 0), never) end
   end
