@@ -183,4 +183,13 @@ describe("system calls, as strace sees them", function()
     assert.equal(0, count(log, "epoll_"))
     assert.is_true(count(log, "\n") <= 20, log)
   end, "plain_calls")
+
+  -- The master was made so afterwards: another thread's child could inherit it.
+  test("that open a terminal make it close-on-exec and non-blocking at once", function()
+    local log = trace([[assert(require "xpio".openpty())]], "open,openat")
+    for _, path in ipairs { "/dev/ptmx", "/dev/pts/%d+" } do
+      local flags = assert(log:match('"' .. path .. '", ([%w_|]+)'), log)
+      assert.is_truthy(flags:find "O_NONBLOCK" and flags:find "O_CLOEXEC", flags)
+    end
+  end, "pseudoterminals")
 end)
