@@ -140,7 +140,7 @@ end
 function transfers.flow()
   local handle = sockets.pick "stream"
   local peer = handle and handle.peer
-  if not peer or not peer.object then return end
+  if not peer or not peer.object or peer.kind ~= "stream" then return end
   local record = schedule.new_or_old()
   fiber.resume(fiber.new(record, function() write_stream(handle, LONGEST_WRITE) end))
   for _ = 1, input.choose(8) do
