@@ -395,3 +395,19 @@ describe("datagrams", function()
     assert.same({ n = 1 }, table.pack(x:recvfrom(10)))
   end)
 end)
+
+describe("a socket that a child has too, which makes it blocking", function()
+  -- Only duplicates were used with MSG_DONTWAIT.
+  it("is read and written without waiting all the same", function()
+    if not capability.descriptor_flags then return pending(capability.reason "descriptor_flags") end
+    local near, far = assert(xpio.socketpair())
+    local files = { [1] = xpio.fdopen(far:fileno()), [3] = xpio.fdopen(near:fileno()) }
+    -- What comes, a second too late, would end a wait.
+    local process = assert(xpio.spawn({ "sh", "-c", "sleep 1; echo late" }, nil, files))
+    assert.same({ nil, "retry" }, { near:try_read(100) })
+    assert.same({ nil, "retry" }, { near:try_recvfrom(100) })
+    process:kill()
+    support.fill(near)
+    assert.same({ nil, "retry" }, { near:try_write "more" })
+  end)
+end)

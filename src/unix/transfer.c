@@ -30,8 +30,14 @@ static bool is_socket(const struct xpio_descriptor *descriptor) {
   return descriptor->kind <= XPIO_KIND_OTHER_SOCKET;
 }
 
-static int socket_flags(const struct xpio_descriptor *descriptor) {
-  return MSG_NOSIGNAL | (descriptor->access == XPIO_ACCESS_DONTWAIT ? MSG_DONTWAIT : 0);
+/* Also for those that are non-blocking: a child that has the same socket, by a number or a
+ * duplicate, has it in blocking mode. */
+static int wait_flag(const struct xpio_descriptor *descriptor) {
+  return descriptor->access == XPIO_ACCESS_PLAIN ? 0 : MSG_DONTWAIT;
+}
+
+static int send_flags(const struct xpio_descriptor *descriptor) {
+  return MSG_NOSIGNAL | wait_flag(descriptor);
 }
 
 /* How much may be read without waiting for more. With VTIME set, a terminal is
@@ -93,16 +99,13 @@ static ptrdiff_t write_nowait(struct xpio_descriptor *descriptor, const uv_buf_t
 #endif
 
 static ptrdiff_t read_some(struct xpio_descriptor *descriptor, char *buffer, size_t size) {
+  if (is_socket(descriptor))
+    return result_of(recv(descriptor->number, buffer, size, wait_flag(descriptor)));
   switch ((enum xpio_access)descriptor->access) {
-  case XPIO_ACCESS_DONTWAIT: return result_of(recv(descriptor->number, buffer, size, MSG_DONTWAIT));
   case XPIO_ACCESS_NOWAIT: return read_nowait(descriptor, buffer, size);
   case XPIO_ACCESS_POLLED: return read_polled(descriptor, buffer, size);
-  case XPIO_ACCESS_NONBLOCKING:
-  case XPIO_ACCESS_PLAIN: break;
+  default: return result_of(read(descriptor->number, buffer, size));
   }
-  /* Of a socket it does less than read: a hundredth of what an echo takes. */
-  if (is_socket(descriptor)) return result_of(recv(descriptor->number, buffer, size, 0));
-  return result_of(read(descriptor->number, buffer, size));
 }
 
 /* A terminal that a program has told to return at once with what there is
@@ -128,7 +131,7 @@ ptrdiff_t xpio_system_read(struct xpio_descriptor *descriptor, char *buffer, siz
 
 static ptrdiff_t send_buffers(struct xpio_descriptor *descriptor, const uv_buf_t *buffers,
                               unsigned count) {
-  int flags = socket_flags(descriptor);
+  int flags = send_flags(descriptor);
   if (count == 1) return result_of(send(descriptor->number, buffers->base, buffers->len, flags));
   struct msghdr message = {.msg_iov = (struct iovec *)buffers, .msg_iovlen = count};
   return result_of(sendmsg(descriptor->number, &message, flags));
@@ -154,9 +157,8 @@ ptrdiff_t xpio_system_receive_from(struct xpio_descriptor *descriptor, char *buf
                                    struct sockaddr_in *sender) {
   struct sockaddr_storage name = {.ss_family = AF_UNSPEC};
   socklen_t length = sizeof name;
-  int flags = descriptor->access == XPIO_ACCESS_DONTWAIT ? MSG_DONTWAIT : 0;
-  ssize_t count =
-      recvfrom(descriptor->number, buffer, size, flags, (struct sockaddr *)&name, &length);
+  ssize_t count = recvfrom(descriptor->number, buffer, size, wait_flag(descriptor),
+                           (struct sockaddr *)&name, &length);
   sender->sin_family = AF_UNSPEC;
   /* A connected stream leaves the name as it is and sets its length to 0. */
   if (count >= 0 && length > 0 && name.ss_family == AF_INET) memcpy(sender, &name, sizeof *sender);
@@ -165,6 +167,6 @@ ptrdiff_t xpio_system_receive_from(struct xpio_descriptor *descriptor, char *buf
 
 ptrdiff_t xpio_system_send_to(struct xpio_descriptor *descriptor, const char *data, size_t size,
                               const struct sockaddr_in *address) {
-  return result_of(sendto(descriptor->number, data, size, socket_flags(descriptor),
+  return result_of(sendto(descriptor->number, data, size, send_flags(descriptor),
                           (const struct sockaddr *)address, sizeof *address));
 }
