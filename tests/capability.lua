@@ -153,6 +153,8 @@ local capabilities = {
     end },
   fixed_stack = { "the stack is moved at every call: a full one is too large for that",
     function() return os.getenv "XPIO_MOVING_STACK" == nil end },
+  stopped_collector = { "the collector is not to be stopped",
+    function() return os.getenv "XPIO_COLLECT" == nil end },
   callgrind = { "valgrind is missing",
     function() return os.execute "valgrind --version >/dev/null 2>&1" == true end },
   many_descriptors = { "a process may not have 4,096 descriptors",
