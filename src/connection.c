@@ -60,7 +60,10 @@ static int socket_try_connect(lua_State *L) {
 static int attempt_accept(lua_State *L, void *object, bool again) {
   struct xpio_socket *listener = object;
   if (!xpio_socket_is_open(listener)) return xpio_push_error(L, UV_EBADF);
-  struct xpio_socket *accepted = again ? xpio_object(L, 2, XPIO_TYPE_SOCKET) : xpio_socket_new(L);
+  if (!again) xpio_socket_new(L);
+  struct xpio_socket *accepted = xpio_object(L, 2, XPIO_TYPE_SOCKET);
+  /* A finalizer may resume a call that is garbage, after both have been finalized. */
+  if (accepted == xpio_state(L)->closed[XPIO_TYPE_SOCKET]) return xpio_push_error(L, UV_EBADF);
   int error = xpio_system_accept(&listener->descriptor, &accepted->descriptor);
   xpio_event_attempted(&listener->watch.readable, error);
   if (error == UV_EAGAIN) return XPIO_WOULD_WAIT;

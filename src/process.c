@@ -9,8 +9,19 @@
 #include "result.h"
 #include "state.h"
 
-/* Of the pid, which is asked for also when the object is finalized. */
-enum { USER_VALUE_PID = 1, USER_VALUES = 1 };
+/* What is asked for also when the object is finalized; the ending and the status from then on. */
+enum { USER_VALUE_PID = 1, USER_VALUE_ENDING, USER_VALUE_STATUS, USER_VALUES = USER_VALUE_STATUS };
+
+/* Pushes a user value of the process object at index 1, and returns it. */
+static lua_Integer push_value(lua_State *L, int user_value) {
+  lua_getiuservalue(L, 1, user_value);
+  return lua_tointeger(L, -1);
+}
+
+static void set_value(lua_State *L, int index, int user_value, lua_Integer value) {
+  lua_pushinteger(L, value);
+  lua_setiuservalue(L, index, user_value);
+}
 
 static void init(lua_State *L, struct xpio_process *process) {
   xpio_event_init(&process->ended);
@@ -28,8 +39,7 @@ struct xpio_process *xpio_process_new(lua_State *L) {
 void xpio_process_spawned(lua_State *L, struct xpio_process *process, struct xpio_child *child) {
   process->child = child;
   process->ending = child->ending;
-  lua_pushinteger(L, child->pid);
-  lua_setiuservalue(L, -2, USER_VALUE_PID);
+  set_value(L, lua_gettop(L), USER_VALUE_PID, child->pid);
 }
 
 static void on_ended(void *owner) {
@@ -64,17 +74,29 @@ static struct xpio_process *check_process(lua_State *L) {
   return xpio_check_type(L, 1, XPIO_TYPE_PROCESS);
 }
 
+/* What is known of the child of the process object at index 1, which has been brought up to
+ * date. Pushes the status. */
+static enum xpio_ending push_status(lua_State *L, const struct xpio_process *process) {
+  if (process != xpio_state(L)->closed[XPIO_TYPE_PROCESS]) {
+    lua_pushinteger(L, process->status);
+    return process->ending;
+  }
+  enum xpio_ending ending = XPIO_LOST;
+  if (lua_getiuservalue(L, 1, USER_VALUE_ENDING) != LUA_TNIL)
+    ending = (enum xpio_ending)lua_tointeger(L, -1);
+  lua_getiuservalue(L, 1, USER_VALUE_STATUS);
+  return ending;
+}
+
 static int attempt_wait(lua_State *L, void *object, bool again) {
   struct xpio_process *process = object;
   (void)again;
   refresh(process);
-  switch (process->ending) {
-  case XPIO_RUNNING: return XPIO_WOULD_WAIT;
-  case XPIO_LOST: return xpio_push_error(L, XPIO_ECHILD);
-  case XPIO_EXITED: lua_pushliteral(L, "exit"); break;
-  case XPIO_SIGNALED: lua_pushliteral(L, "signal"); break;
-  }
-  lua_pushinteger(L, process->status);
+  if (process->ending == XPIO_RUNNING) return XPIO_WOULD_WAIT;
+  enum xpio_ending ending = push_status(L, process);
+  if (ending == XPIO_LOST) return xpio_push_error(L, XPIO_ECHILD);
+  lua_pushstring(L, ending == XPIO_EXITED ? "exit" : "signal");
+  lua_insert(L, -2);
   return 2;
 }
 
@@ -146,17 +168,11 @@ static int process_kill(lua_State *L) {
   return xpio_push_result(L, error);
 }
 
-/* Pushes the pid of the process object at index 1. */
-static lua_Integer push_pid(lua_State *L) {
-  lua_getiuservalue(L, 1, USER_VALUE_PID);
-  return lua_tointeger(L, -1);
-}
-
 /* process:pid() -> integer
  * The number that the process has, or had. Manual: Processes. */
 static int process_pid(lua_State *L) {
   check_process(L);
-  push_pid(L);
+  push_value(L, USER_VALUE_PID);
   return 1;
 }
 
@@ -169,15 +185,21 @@ static int process_leave(lua_State *L) {
 /* Called by the collector. */
 static int process_finalize(lua_State *L) {
   struct xpio_process *process = xpio_take_object(L, XPIO_TYPE_PROCESS);
-  if (process != NULL) xpio_process_free(process);
+  if (process == NULL) return 0;
+  xpio_process_close(process);
+  set_value(L, 1, USER_VALUE_ENDING, process->ending);
+  set_value(L, 1, USER_VALUE_STATUS, process->status);
+  xpio_process_free(process);
   return 0;
 }
 
 /* tostring(process) -> "process 4711 (exit 0)" */
 static int process_tostring(lua_State *L) {
   const struct xpio_process *process = check_process(L);
-  LUAI_UACINT pid = push_pid(L), status = process->status;
-  switch (process->ending) {
+  LUAI_UACINT pid = push_value(L, USER_VALUE_PID);
+  enum xpio_ending ending = push_status(L, process);
+  LUAI_UACINT status = lua_tointeger(L, -1);
+  switch (ending) {
   case XPIO_RUNNING: lua_pushfstring(L, "process %I (running)", pid); break;
   case XPIO_EXITED: lua_pushfstring(L, "process %I (exit %I)", pid, status); break;
   case XPIO_SIGNALED: lua_pushfstring(L, "process %I (signal %I)", pid, status); break;

@@ -172,6 +172,8 @@ void xpio_socket_open(lua_State *L) {
       {"__gc", socket_leave},          {"__close", socket_leave},
       {"__tostring", socket_tostring}, {NULL, NULL},
   };
-  init(L, xpio_new_closed(L, XPIO_TYPE_SOCKET, sizeof(struct xpio_socket)));
+  struct xpio_socket *closed = xpio_new_closed(L, XPIO_TYPE_SOCKET, sizeof *closed);
+  init(L, closed);
+  closed->descriptor.kind = XPIO_KIND_OTHER_SOCKET; /* for tostring: nothing is known of it */
   xpio_new_metatable(L, XPIO_TYPE_SOCKET, methods, socket_finalize);
 }

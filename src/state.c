@@ -43,7 +43,7 @@ void *xpio_test_type(lua_State *L, int index, enum xpio_type type) {
   if (is_checked(L, index, box, &state->checked[type])) return box->object;
   if (!has_metatable(L, index, state->metatables[type])) return NULL;
   void *object = object_of(state, box, type);
-  /* Waiters have no finalizer that would end this. */
+  /* Waiters are taken out of their boxes by their queue, without a word to this. */
   if (object == box->object && type != XPIO_TYPE_WAITER)
     state->checked[type] = (struct xpio_checked){box, object};
   return object;
@@ -76,7 +76,15 @@ struct xpio_box *xpio_new_box(lua_State *L, enum xpio_type type, int user_values
   return box;
 }
 
+/* Lua knows nothing of the object's memory, and would collect boxes that are dropped too
+ * late, with their descriptors still open. So it allocates as much, once. */
+static void weigh(lua_State *L, size_t size) {
+  lua_newuserdatauv(L, size, 0);
+  lua_pop(L, 1);
+}
+
 void *xpio_new_object(lua_State *L, enum xpio_type type, size_t size, int user_values) {
+  weigh(L, size);
   struct xpio_box *box = xpio_new_box(L, type, user_values);
   struct xpio_object *object = calloc(1, size);
   if (object == NULL) {
@@ -102,10 +110,10 @@ void *xpio_new_closed(lua_State *L, enum xpio_type type, size_t size) {
   return xpio_state(L)->closed[type] = object;
 }
 
-/* No program can get hold of a finalizer, so the argument needs no check; and the state is
- * finalized later. */
 void *xpio_take_object(lua_State *L, enum xpio_type type) {
-  struct xpio_checked *checked = &xpio_state(L)->checked[type];
+  struct xpio_state *state = xpio_state(L);
+  struct xpio_checked *checked = &state->checked[type];
+  if (!has_metatable(L, 1, state->metatables[type]) || state->loop == NULL) return NULL;
   struct xpio_box *box = lua_touserdata(L, 1);
   void *object = box->object;
   box->object = NULL;

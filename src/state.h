@@ -103,11 +103,11 @@ void *xpio_test_type(lua_State *L, int index, enum xpio_type type);
 void *xpio_check_type(lua_State *L, int argument, enum xpio_type type);
 
 /* The same for what is known to be of this type: to be asked again when the coroutine is
- * resumed, for the state may have been closed. */
+ * resumed, for a finalizer may have run, and the state may have been closed. */
 void *xpio_object(lua_State *L, int index, enum xpio_type type);
 
 /* Takes the object out of the box that is a finalizer's argument, for the caller to close
- * and then to free. Null when there was no memory for it. */
+ * and then to free. Null when it has none, is no such box, or the state is finalized. */
 void *xpio_take_object(lua_State *L, enum xpio_type type);
 
 /* Takes an object out of the state's list, and frees it. */

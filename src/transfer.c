@@ -177,7 +177,7 @@ static unsigned gather_array(lua_State *L, struct data *data, uv_buf_t *buffers,
     }
     before = end;
   }
-  luaL_argcheck(L, count > 0 || data->position == data->total, 2,
+  luaL_argcheck(L, count > 0 || data->position >= data->total, 2,
                 "the array has become shorter while it was written");
   return count;
 }

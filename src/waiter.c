@@ -309,10 +309,10 @@ void xpio_unblock(lua_State *L, int index) {
   if (waiter != NULL && waiter->blocked == L) dequeue_waiter(L, index);
 }
 
-/* Called by Lua when the coroutine of a blocked call is closed. No program can get
- * hold of it, so the argument needs no check. */
+/* Called by Lua when the coroutine of a blocked call is closed; and by programs that
+ * have a hook ask who is called. */
 static int waiter_close(lua_State *L) {
-  xpio_unblock(L, 1);
+  if (xpio_test_type(L, 1, XPIO_TYPE_WAITER) != NULL) xpio_unblock(L, 1);
   return 0;
 }
 

@@ -147,3 +147,42 @@ describe("a blocked call whose queue is collected", function()
     assert.same({ true, "x" }, { xpio.resume(task, task.coroutine) })
   end)
 end)
+
+describe("what is finalized before a finalizer that uses it", function()
+  -- The accepted connection became that of everything that was finalized.
+  it("accepts no connection, where the call was blocked", function()
+    local queue = xpio.tqueue()
+    local listener = support.listener()
+    local client, kept, results = xpio.socket "TCP", nil, nil
+    local function drop()
+      setmetatable({ pipe = xpio.pipe() }, { __gc = function(self) kept = self.pipe end })
+      local task = support.blocked(queue, function() return listener:accept() end)
+      task:_dequeue()
+      setmetatable({}, { __gc = function()
+        client:connect(listener:getsockname())
+        results = { coroutine.resume(task.coroutine) }
+      end })
+    end
+    drop()
+    collectgarbage "restart" -- busted has stopped it
+    for _ = 1, 3 do collectgarbage() end
+    assert.is_true(results[1])
+    assert.same({ nil, "Bad file descriptor", "EBADF" }, { kept:fileno() })
+    assert.equal("socket (closed)", tostring(kept))
+  end)
+
+  it("still tells how a child has ended", function()
+    local results
+    local function drop()
+      local holder = setmetatable({}, { __gc = function(self)
+        results = { tostring(self.process), self.process:wait() }
+      end })
+      holder.process = support.child("os.exit(3)", {})
+      holder.process:wait()
+    end
+    drop()
+    for _ = 1, 3 do collectgarbage() end
+    assert.truthy(results[1]:match "^process %d+ %(exit 3%)$")
+    assert.same({ "exit", 3 }, { results[2], results[3] })
+  end)
+end)

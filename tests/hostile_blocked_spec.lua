@@ -311,3 +311,22 @@ describe("string.dump", function()
     end
   end)
 end)
+
+describe("a function that a hook has caught while a blocked call is closed", function()
+  -- It took its argument for a waiter.
+  it("does nothing with other values", function()
+    local reader = xpio.pipe()
+    local task = support.blocked(xpio.tqueue(), function() return reader:read(1) end)
+    local caught = {}
+    debug.sethook(task.coroutine, function()
+      local info = debug.getinfo(2, "fS")
+      if info.what == "C" then caught[#caught + 1] = info.func end
+    end, "c")
+    coroutine.close(task.coroutine)
+    assert.is_true(#caught > 0)
+    for _, f in ipairs(caught) do
+      for _, value in ipairs { 5, "x", {}, reader, io.stderr } do pcall(f, value) end
+      pcall(f)
+    end
+  end)
+end)

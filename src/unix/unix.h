@@ -15,7 +15,7 @@ enum { XPIO_LOWEST_NUMBER = 3 };
 /* How a call on a descriptor is kept from blocking. */
 enum xpio_access {
   XPIO_ACCESS_NONBLOCKING, /* its description is non-blocking */
-  XPIO_ACCESS_DONTWAIT,    /* a shared socket: poll before accept and connect */
+  XPIO_ACCESS_DONTWAIT,    /* a shared socket: accept and connect, too, are kept from it */
   XPIO_ACCESS_NOWAIT,      /* a shared pipe: preadv2 and pwritev2 with RWF_NOWAIT */
   XPIO_ACCESS_POLLED,      /* shared, and nothing better: only what poll promises */
   XPIO_ACCESS_PLAIN        /* it never blocks, or the program wants it to */
