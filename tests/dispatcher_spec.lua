@@ -134,12 +134,12 @@ describe("xpio.dispatcher", function()
       print "end"
     ]]
     assert.matches("error object is a table value.*error object is a table value", output)
-    assert.matches("the other\nend\n$", output)
+    assert.matches("the other\nend\n", output)
   end)
 
   -- Its task was reported, and then closed, though it was running.
   it("runs the others when a task schedules itself and takes a step", function()
-    assert.matches("non%-suspended.*one\ntwo\n$", run_program [[
+    local output = run_program [[
       local xpio, dispatcher = require "xpio", require "xpio.dispatcher"
       local a, b = xpio.socketpair()
       dispatcher.start(function()
@@ -150,7 +150,9 @@ describe("xpio.dispatcher", function()
         print "two"
       end)
       dispatcher.run()
-    ]])
+    ]]
+    assert.matches("one\ntwo\n", output)
+    assert.matches("non%-suspended", output)
   end)
 
   -- Of NaN nothing is less or greater: nobody woke any more.
