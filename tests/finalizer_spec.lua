@@ -158,17 +158,18 @@ describe("what is finalized before a finalizer that uses it", function()
     local client, kept, results = xpio.socket "TCP", nil, nil
     local function drop()
       setmetatable({ pipe = xpio.pipe() }, { __gc = function(self) kept = self.pipe end })
+      local holder = setmetatable({}, { __gc = function(self)
+        client:connect(listener:getsockname())
+        results = { coroutine.resume(self.coroutine) }
+      end })
       local task = support.blocked(queue, function() return listener:accept() end)
       task:_dequeue()
-      setmetatable({}, { __gc = function()
-        client:connect(listener:getsockname())
-        results = { coroutine.resume(task.coroutine) }
-      end })
+      holder.coroutine = task.coroutine
     end
     drop()
     collectgarbage "restart" -- busted has stopped it
     for _ = 1, 3 do collectgarbage() end
-    assert.is_true(results[1])
+    assert.same({ true, nil, "Bad file descriptor", "EBADF" }, results)
     assert.same({ nil, "Bad file descriptor", "EBADF" }, { kept:fileno() })
     assert.equal("socket (closed)", tostring(kept))
   end)
