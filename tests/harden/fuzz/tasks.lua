@@ -79,6 +79,7 @@ function tasks.drop()
   local record = schedule.pick()
   if not record then return end
   say("%s = nil", record.name)
+  record.dropped = setmetatable({ record.task }, { __mode = "v" })
   record.task = nil
 end
 
@@ -93,8 +94,10 @@ end
 local function inherit(queue, heir)
   for _, record in ipairs(world.records) do
     if record.home == queue then
+      -- One that the program has let go of may be that of a blocked call.
+      local task = record.task or record.dropped[1]
       record.home = heir
-      if record.task then record.task._queue = heir.object end
+      if task then task._queue = heir.object end
     end
   end
 end
