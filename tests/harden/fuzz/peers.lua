@@ -31,7 +31,7 @@ local function will_accept(handle, direction)
 end
 
 local function may_accept(handle, direction)
-  return direction ~= "read" or next(handle.pending) ~= nil
+  return direction ~= "read" or handle.strangers or next(handle.pending) ~= nil
 end
 
 -- Whoever was not accepted yet finds the connection broken.
@@ -97,6 +97,7 @@ local function link_to(handle, target)
   if target.open and name then target.pending[name] = link end
   handle.on_loosen = function()
     target.pending[name or 0] = nil
+    target.strangers = true -- it may be there all the same
     stream.run_wild(one)
     stream.run_wild(other)
   end
