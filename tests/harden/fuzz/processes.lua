@@ -147,8 +147,10 @@ function processes.kill()
   local signal = input.pick { "KILL", "TERM", 0 }
   local done, message, code = world.method(handle, "kill", signal)
   if not done then
-    check(not handle.open or handle.ended or will_end(handle) or handle.channel.broken
-      or not stream.is_open(handle.channel.reader), "it cannot be killed: %s", tostring(message))
+    local channel = handle.channel
+    check(not handle.open or handle.ended or will_end(handle) or channel.broken
+      or not stream.is_open(channel.reader) or not stream.is_open(channel.writer),
+      "it cannot be killed: %s", tostring(message))
     return world.check_error(world.codes "ESRCH", done, message, code)
   end
   check(not handle.status and handle.open, "killed after its end")
