@@ -70,7 +70,8 @@ function tasks.forge()
   call(other.task._dequeuedata)
   call(1)
   if not dequeue then call(nil) end
-  one.task._dequeuedata = data
+  -- Its queue may have been collected meanwhile.
+  one.task._dequeuedata = one.task._dequeue and data
   tasks.kept = dequeue or tasks.kept
 end
 
