@@ -189,7 +189,7 @@ static int process_finalize(lua_State *L) {
   xpio_process_close(process);
   set_value(L, 1, USER_VALUE_ENDING, process->ending);
   set_value(L, 1, USER_VALUE_STATUS, process->status);
-  xpio_process_free(process);
+  xpio_free_object(process);
   return 0;
 }
 

@@ -304,15 +304,18 @@ void xpio_set_blocked(lua_State *L, int index) {
 /* The waiter may have been collected since and serve another task by now, or be gone with
  * its queue: it is this call's only while it bears the coroutine's address, for a
  * coroutine is blocked in one call at a time. */
-void xpio_unblock(lua_State *L, int index) {
-  const struct xpio_waiter *waiter = waiter_at(L, index);
+static void unblock(lua_State *L, int index, const struct xpio_waiter *waiter) {
   if (waiter != NULL && waiter->blocked == L) dequeue_waiter(L, index);
+}
+
+void xpio_unblock(lua_State *L, int index) {
+  unblock(L, index, waiter_at(L, index));
 }
 
 /* Called by Lua when the coroutine of a blocked call is closed; and by programs that
  * have a hook ask who is called. */
 static int waiter_close(lua_State *L) {
-  if (xpio_test_type(L, 1, XPIO_TYPE_WAITER) != NULL) xpio_unblock(L, 1);
+  unblock(L, 1, xpio_test_type(L, 1, XPIO_TYPE_WAITER));
   return 0;
 }
 
